@@ -77,9 +77,9 @@ impl Response {
 #[derive(Debug)]
 pub enum Incoming {
     /// One request.
-    Single(Result<Request, Response>),
+    Single(Result<Request, Box<Response>>),
     /// Several, answered together.
-    Batch(Vec<Result<Request, Response>>),
+    Batch(Vec<Result<Request, Box<Response>>>),
 }
 
 /// Takes a request body apart. Each request that cannot be read becomes the error response it deserves.
@@ -88,7 +88,7 @@ pub fn parse(body: &[u8]) -> Incoming {
         Ok(value) => value,
         Err(error) => {
             let problem = Problem::new(Code::Parse, "the request is not valid JSON").cause(error.to_string());
-            return Incoming::Single(Err(Response::new(Id::NULL, Err(problem))));
+            return Incoming::Single(Err(Box::new(Response::new(Id::NULL, Err(problem)))));
         }
     };
     match value {
@@ -104,11 +104,11 @@ pub fn parse(body: &[u8]) -> Incoming {
     }
 }
 
-fn invalid(id: Id, message: &str) -> Response {
-    Response::new(id, Err(Problem::new(Code::InvalidRequest, message)))
+fn invalid(id: Id, message: &str) -> Box<Response> {
+    Box::new(Response::new(id, Err(Problem::new(Code::InvalidRequest, message))))
 }
 
-fn request(value: Value) -> Result<Request, Response> {
+fn request(value: Value) -> Result<Request, Box<Response>> {
     let Value::Object(mut object) = value else {
         return Err(invalid(Id::NULL, "a request is a JSON object"));
     };
@@ -130,7 +130,7 @@ fn request(value: Value) -> Result<Request, Response> {
         Some(Value::Array(items)) if items.is_empty() => Value::Object(serde_json::Map::new()),
         Some(Value::Array(_)) => {
             let problem = Problem::new(Code::InvalidParams, "parameters are given by name, in an object");
-            return Err(Response::new(answer_to, Err(problem)));
+            return Err(Box::new(Response::new(answer_to, Err(problem))));
         }
         Some(_) => return Err(invalid(answer_to, "`params` must be an object")),
     };
