@@ -1,2 +1,71 @@
-//! To be filled.
-fn main() {}
+//! `proximityd`: reads the command line, sets up the log, and runs the daemon.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use proximityd::config::{Cli, Config, LogFormat, Surroundings};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The configuration is wrong: sysexits.h calls it EX_CONFIG, and systemd shows it by that name.
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(&cli, &Surroundings::here()) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&anyhow::Error::new(error));
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    if cli.check_config {
+        let _ = writeln!(std::io::stdout(), "the configuration is fine");
+        return ExitCode::SUCCESS;
+    }
+    log(&config);
+    // The one TLS provider of the process; it fails only when there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(proximityd::daemon::run(config));
+            // What still runs is an operation on its way: its journal is on the disk, and it goes on next time.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log(config: &Config) {
+    // The configuration was checked: the filter is one.
+    let filter: Targets =
+        config.log.parse().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
+    let registry = tracing_subscriber::registry().with(filter);
+    match config.log_format {
+        LogFormat::Text => {
+            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init()
+        }
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).init()
+        }
+    }
+}
+
+fn complain(error: &anyhow::Error) {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("  caused by: {cause}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

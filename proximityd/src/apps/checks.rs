@@ -1,0 +1,243 @@
+//! What a deployment depends on at a host, each checked, each with what to do.
+
+use std::sync::Arc;
+
+use proto_json::daemon::{Check, CheckStatus};
+use proximity_pve as pve;
+
+use crate::guest::provision;
+use crate::hosts::Host;
+use crate::ops::failure::pve_problem;
+
+/// Privileges on the pool that everything of today needs.
+const POOL: [&str; 11] = [
+    "VM.Allocate",
+    "VM.Audit",
+    "VM.Clone",
+    "VM.Config.CPU",
+    "VM.Config.Disk",
+    "VM.Config.Memory",
+    "VM.Config.Network",
+    "VM.Config.Options",
+    "VM.Console",
+    "VM.PowerMgmt",
+    "Pool.Audit",
+];
+/// Those that backups, copies and moves need on top.
+const POOL_LATER: [&str; 5] =
+    ["VM.Backup", "VM.Migrate", "VM.Snapshot", "VM.Snapshot.Rollback", "Pool.Allocate"];
+/// Privileges on a storage for containers.
+const STORAGE: [&str; 2] = ["Datastore.AllocateSpace", "Datastore.Audit"];
+/// Where Proxmox VE keeps the permission to use a plain bridge.
+const BRIDGES: &str = "/sdn/zones/localnetwork/";
+/// Space below which a deployment may fail, in bytes.
+const LITTLE: u64 = 5 << 30;
+
+struct Report<'a> {
+    host: &'a Host,
+    checks: Vec<Check>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, id: &str, status: CheckStatus, message: impl Into<String>, hints: Vec<String>) {
+        let host = Some(self.host.config.name.clone());
+        self.checks.push(Check { id: id.into(), host, status, message: message.into(), hints });
+    }
+
+    fn failed(&mut self, id: &str, error: &pve::Error) {
+        let problem = pve_problem(error);
+        self.add(id, CheckStatus::Failed, problem.message, problem.hints);
+    }
+}
+
+/// Checks a host.
+pub async fn host(host: &Arc<Host>) -> Vec<Check> {
+    let mut report = Report { host, checks: Vec::new() };
+    let version = match host.client.version().await {
+        Ok(version) => version,
+        Err(error) => {
+            report.failed("connection", &error);
+            return report.checks;
+        }
+    };
+    let trust = host.config.trust.label();
+    report.add(
+        "connection",
+        CheckStatus::Ok,
+        format!("Proxmox VE {} answers (trust: {trust})", version.version),
+        vec![],
+    );
+    console(&mut report).await;
+    privileges(&mut report).await;
+    places(&mut report).await;
+    report.checks
+}
+
+async fn console(report: &mut Report<'_>) {
+    let host = report.host;
+    match host.client.capabilities().await {
+        Ok(capabilities) if capabilities.console => {
+            report.add("transport", CheckStatus::Ok, "guests are reached by the PVE console", vec![]);
+        }
+        Ok(_) => report.add(
+            "transport",
+            CheckStatus::Failed,
+            "this version of Proxmox VE gives an API token no container console",
+            vec!["upgrade to Proxmox VE 9.2, or connect with a user and password (host add --user)".into()],
+        ),
+        Err(error) => report.failed("transport", &error),
+    }
+}
+
+async fn privileges(report: &mut Report<'_>) {
+    let host = report.host;
+    let permissions = match host.client.permissions(None).await {
+        Ok(permissions) => permissions,
+        Err(error) => return report.failed("privileges", &error),
+    };
+    let pool = format!("/pool/{}", host.config.pool);
+    let lacks = |path: &str, wanted: &[&str]| -> Vec<String> {
+        wanted
+            .iter()
+            .filter(|privilege| !permissions.allows(path, privilege))
+            .map(|p| format!("{p} on {path}"))
+            .collect()
+    };
+    let mut missing = lacks(&pool, &POOL);
+    missing.extend(lacks("/nodes", &["Sys.Audit"]));
+    let storages: Vec<String> = permissions
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .filter(|path| path.starts_with("/storage"))
+        .collect();
+    let usable = |path: &String| lacks(path, &STORAGE).is_empty();
+    if !storages.iter().any(usable) && !lacks("/storage", &STORAGE).is_empty() {
+        missing.push("Datastore.AllocateSpace and Datastore.Audit on /storage/STORAGE".into());
+    }
+    let may_use = |path: &str| permissions.allows(path, "SDN.Use");
+    let bridges = permissions.iter().any(|(path, _)| path.starts_with(BRIDGES) && may_use(path));
+    if !bridges && !may_use("/sdn/zones/localnetwork") {
+        missing.push(format!("SDN.Use on {BRIDGES}BRIDGE"));
+    }
+    let setup =
+        vec!["`proximityctl init --print-token-setup` prints the commands that grant them".to_string()];
+    if missing.is_empty() {
+        let later = lacks(&pool, &POOL_LATER);
+        match later.is_empty() {
+            true => report.add(
+                "privileges",
+                CheckStatus::Ok,
+                "the credentials have every privilege needed",
+                vec![],
+            ),
+            false => {
+                let message = format!("for backups and copies, these are missing: {}", later.join(", "));
+                report.add("privileges", CheckStatus::Warning, message, setup);
+            }
+        }
+    } else {
+        report.add("privileges", CheckStatus::Failed, format!("missing: {}", missing.join(", ")), setup);
+    }
+}
+
+async fn places(report: &mut Report<'_>) {
+    let host = report.host;
+    let resources = match host.client.resources(Some(pve::ResourceFilter::Nodes)).await {
+        Ok(resources) => resources,
+        Err(error) => return report.failed("nodes", &error),
+    };
+    let nodes: Vec<(pve::NodeName, bool)> = resources
+        .into_iter()
+        .filter_map(|resource| Some((resource.node?, resource.status.as_deref() == Some("online"))))
+        .collect();
+    if nodes.is_empty() {
+        let hint = "the credentials need Sys.Audit on /nodes".to_string();
+        return report.add("nodes", CheckStatus::Failed, "no node is visible", vec![hint]);
+    }
+    for (node, online) in nodes {
+        if !online {
+            report.add("nodes", CheckStatus::Warning, format!("node {node} is offline"), vec![]);
+            continue;
+        }
+        report.add("nodes", CheckStatus::Ok, format!("node {node} is online"), vec![]);
+        storages(report, &node).await;
+        clock(report, &node).await;
+    }
+}
+
+async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
+    let host = report.host;
+    let storages = match host.client.storages(node, &pve::StorageFilter::default()).await {
+        Ok(storages) => storages,
+        Err(error) => return report.failed("storage", &error),
+    };
+    let holding = |content: &pve::ContentType| {
+        let holds = |storage: &&pve::NodeStorage| storage.enabled && storage.active && storage.holds(content);
+        storages.iter().filter(holds).collect::<Vec<_>>()
+    };
+    let takers = holding(&pve::ContentType::Rootdir);
+    let gib = |bytes: u64| format!("{} GiB free", bytes >> 30);
+    match takers.iter().max_by_key(|storage| storage.avail) {
+        None => report.add(
+            "storage",
+            CheckStatus::Failed,
+            format!("no storage that the credentials see on {node} takes containers"),
+            vec![
+                "Datacenter > Storage > Edit > Content > Container; and Datastore.AllocateSpace on it".into(),
+            ],
+        ),
+        Some(storage) => {
+            let status = if storage.avail < LITTLE { CheckStatus::Warning } else { CheckStatus::Ok };
+            let message = format!("{node}: {} takes containers, {}", storage.storage, gib(storage.avail));
+            report.add("storage", status, message, vec![]);
+        }
+    }
+    let mut template = None;
+    for storage in holding(&pve::ContentType::Vztmpl) {
+        match host.client.storage_content(node, &storage.storage, Some(&pve::ContentType::Vztmpl), None).await
+        {
+            Ok(content) => {
+                template = template.or(content
+                    .into_iter()
+                    .map(|volume| volume.volid)
+                    .find(|volid| volid.file_name().starts_with(provision::OS_TEMPLATE)))
+            }
+            Err(error) => report.failed("guest-template", &error),
+        }
+    }
+    match (template, holding(&pve::ContentType::Vztmpl).is_empty()) {
+        (Some(volid), _) => report.add("guest-template", CheckStatus::Ok, format!("{node}: {volid}"), vec![]),
+        (None, false) => report.add(
+            "guest-template",
+            CheckStatus::Ok,
+            format!("{node}: Debian 13 is not there yet; the first deployment downloads it"),
+            vec![],
+        ),
+        (None, true) => report.add(
+            "guest-template",
+            CheckStatus::Failed,
+            format!("no storage that the credentials see on {node} takes container templates"),
+            vec!["Datacenter > Storage > Edit > Content > Container template; and Datastore.AllocateTemplate on it".into()],
+        ),
+    }
+}
+
+/// Seconds by which two clocks may differ before it matters.
+const SKEW: u64 = 60;
+
+async fn clock(report: &mut Report<'_>, node: &pve::NodeName) {
+    let Ok(time) = report.host.client.node_time(node).await else { return };
+    let here = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+    let apart = time.time.abs_diff(here);
+    if apart > SKEW {
+        let hint = "run a time service (chrony) on both machines".to_string();
+        report.add(
+            "clock",
+            CheckStatus::Warning,
+            format!("the clock of {node} differs by {apart} s"),
+            vec![hint],
+        );
+    } else {
+        report.add("clock", CheckStatus::Ok, format!("the clock of {node} agrees with ours"), vec![]);
+    }
+}

@@ -1,0 +1,130 @@
+//! The use cases: what a call means. They check, resolve and submit; the work itself is done by operations.
+
+mod catalog;
+pub mod checks;
+mod daemon;
+mod deploy;
+mod host;
+mod list;
+mod operation;
+mod power;
+mod remove;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto_json::operation::Operation;
+use proto_json::{Code, Problem};
+use proximity_catalog::Catalog;
+
+use crate::config::Config;
+use crate::model::app::AppRecord;
+use crate::model::operation::OperationRecord;
+use crate::ops::engine::Engine;
+use crate::ops::sagas;
+use crate::ops::services::Services;
+use crate::store::{Store, StoreError};
+use crate::watch::Watch;
+
+/// The use cases, and what they work with.
+#[derive(Debug)]
+pub struct UseCases {
+    services: Arc<Services>,
+    engine: Engine,
+    catalog: Catalog,
+    config: Config,
+    started: Instant,
+    watch: Watch,
+}
+
+impl UseCases {
+    /// Puts them together.
+    pub fn new(engine: Engine, catalog: Catalog, config: Config, watch: Watch) -> UseCases {
+        let services = Arc::clone(engine.services());
+        UseCases { services, engine, catalog, config, started: Instant::now(), watch }
+    }
+
+    /// The store, for the event stream.
+    pub fn store(&self) -> &Store {
+        &self.services.store
+    }
+
+    /// An operation as it crosses the wire.
+    async fn operation_view(&self, record: OperationRecord) -> Result<Operation, Problem> {
+        let id = record.id.clone();
+        let journal =
+            self.services.store.read(move |reader| reader.journal(&id)).await.map_err(store_problem)?;
+        Ok(record.view(&titles(&record.kind), &journal))
+    }
+
+    /// An app by its name or id.
+    async fn app_named(&self, name: &str) -> Result<AppRecord, Problem> {
+        let wanted = name.to_string();
+        let (found, all) = self
+            .services
+            .store
+            .read(move |reader| {
+                let found = reader.app_named(&wanted)?;
+                let all = if found.is_none() { reader.apps(false)? } else { Vec::new() };
+                Ok((found, all))
+            })
+            .await
+            .map_err(store_problem)?;
+        found.ok_or_else(|| {
+            let near = proto_json::params::nearest(name, all.iter().map(|app| app.name.as_str()));
+            let problem =
+                Problem::new(Code::NotFound, format!("there is no app `{}`", name.escape_default()));
+            match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint("`proximityctl ls` lists the apps"),
+            }
+        })
+    }
+}
+
+fn titles(kind: &str) -> Vec<(&'static str, &'static str)> {
+    let saga = sagas::by_kind(kind);
+    saga.map(|saga| saga.steps().iter().map(|step| (step.name, step.title)).collect()).unwrap_or_default()
+}
+
+/// The store's failure as a person should read it.
+pub(crate) fn store_problem(error: StoreError) -> Problem {
+    let code = match error {
+        StoreError::Closed => Code::Busy,
+        StoreError::Full => Code::Failed,
+        _ => Code::Internal,
+    };
+    let problem = Problem::new(code, error.to_string());
+    match error {
+        StoreError::Full => problem.hint("make room on the disk of the data directory; nothing was lost"),
+        _ => problem,
+    }
+}
+
+/// What a transaction of a use case can fail with.
+#[derive(Debug)]
+enum Refusal {
+    Store(StoreError),
+    Problem(Problem),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::Store(error)
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Refusal {
+        Refusal::Problem(problem)
+    }
+}
+
+impl Refusal {
+    fn into_problem(self) -> Problem {
+        match self {
+            Refusal::Store(error) => store_problem(error),
+            Refusal::Problem(problem) => problem,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The composition root: everything is put together here, in the order of its dependencies, and taken down again.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use proximity_catalog::Catalog;
+use rustix::fs::{FlockOperation, flock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as channel;
+
+use crate::apps::UseCases;
+use crate::config::{Config, Registry as RegistryConfig};
+use crate::embedded::{self, Embedded};
+use crate::guest::sessions::Guests;
+use crate::hosts::{Host, Hosts};
+use crate::model::clock::Clock;
+use crate::model::ids::Ids;
+use crate::ops::engine::Engine;
+use crate::ops::services::{Queues, Services};
+use crate::registry::Registry;
+use crate::rpc::peer::Door;
+use crate::rpc::socket;
+use crate::store::Store;
+use crate::vault::Vault;
+use crate::watch;
+
+/// Time that open connections get to end when the daemon stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting, for a person.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let lock = lock(&config.data_dir)?;
+    let database = config.data_dir.join("proximity.db");
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
+    let vault =
+        Vault::open(config.secrets.identity, &config.data_dir, credentials.as_deref(), database.exists())?;
+    let clock = Clock::system();
+    let store = Store::open(&database, clock.clone())
+        .with_context(|| format!("the database {} cannot be opened", database.display()))?;
+    let door = Door::new(&config.access, rustix::process::geteuid().as_raw()).map_err(anyhow::Error::msg)?;
+    let ids = Ids::random(clock.clone());
+    let services = Arc::new(Services {
+        hosts: hosts(&store, &vault)?,
+        guests: Guests::new(ids.clone()),
+        registry: registry(config.registry)?,
+        queues: Queues::new(config.limits.operations_per_node),
+        probe_client: probe_client()?,
+        time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_string(),
+        store,
+        vault,
+        clock,
+        ids,
+    });
+    let node = match config.embedded {
+        true => Some(embedded_host(&services, &config).await?),
+        false => None,
+    };
+    let engine = Engine::new(Arc::clone(&services));
+    let catalog = catalog(&config)?;
+    let watch = watch::start(engine.clone(), config.poll);
+    let apps = Arc::new(UseCases::new(engine.clone(), catalog, config.clone(), watch));
+    let listener = socket::bind(&config.socket, &door)
+        .with_context(|| format!("the socket {} cannot be made", config.socket.display()))?;
+    let (stop, stopping) = channel::channel(false);
+    let serving = tokio::spawn(socket::serve(listener, door, config.limits, apps, stopping));
+    let resumed = engine.resume().await?;
+    tracing::info!(
+        socket = %config.socket.display(),
+        data_dir = %config.data_dir.display(),
+        identity = services.vault.home(),
+        operations = resumed,
+        "proximityd {} is ready",
+        env!("CARGO_PKG_VERSION")
+    );
+    // Without systemd nobody listens, which is no error.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping; operations go on when the daemon runs again");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    stop.send_replace(true);
+    let _ = serving.await;
+    tokio::time::timeout(GRACE, stop.closed()).await.unwrap_or_default();
+    // The socket is ours while the lock is held.
+    let _ = fs::remove_file(&config.socket);
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Makes the data directory, and keeps a second daemon out of it.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    if !dir.exists() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("the data directory {} cannot be made", dir.display()))?;
+    }
+    let mode = fs::metadata(dir)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        tracing::warn!("others can look into the data directory {}; run `chmod o= {0}`", dir.display());
+    }
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!(
+            "another proximityd uses the data directory {}; stop it, or choose another with --data-dir",
+            dir.display()
+        );
+    }
+    Ok(file)
+}
+
+fn hosts(store: &Store, vault: &Vault) -> anyhow::Result<Hosts> {
+    let hosts = Hosts::default();
+    for (config, sealed, seen) in store.read_now(|reader| reader.hosts())? {
+        // An embedded node that was used before is found again only with --embedded.
+        if config.embedded {
+            continue;
+        }
+        let name = config.name.clone();
+        let secret =
+            vault.open_secret(&sealed).with_context(|| format!("the credentials of the host `{name}`"))?;
+        let host = Host::new(config, &secret, seen).with_context(|| format!("the host `{name}`"))?;
+        hosts.put(Arc::new(host));
+    }
+    Ok(hosts)
+}
+
+async fn embedded_host(services: &Services, config: &Config) -> anyhow::Result<Embedded> {
+    let node = embedded::start(&config.data_dir, config.fault_plan.as_deref()).await?;
+    let sealed = services.vault.seal(&node.secret);
+    let stored = node.config.clone();
+    services.store.write(move |tx| tx.upsert_host(&stored, &sealed)).await?;
+    let host = Host::new(node.config.clone(), &node.secret, Default::default())?;
+    host.note(|state| state.reachable = true);
+    services.hosts.put(Arc::new(host));
+    tracing::info!(endpoint = node.config.endpoints.join(","), "the embedded node runs (memory engine)");
+    Ok(node)
+}
+
+fn catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let builtin = Catalog::builtin().clone();
+    Ok(match &config.catalog_dir {
+        Some(dir) => {
+            builtin.with(Catalog::load_dir(dir).with_context(|| format!("the catalog {}", dir.display()))?)
+        }
+        None => builtin,
+    })
+}
+
+/// The client for health probes: an app's own certificate is its own making, so it is not checked.
+fn probe_client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION")))
+        .build()?)
+}
+
+fn registry(config: RegistryConfig) -> anyhow::Result<Registry> {
+    if !config.lookup {
+        return Ok(Registry::new(None));
+    }
+    let client =
+        reqwest::Client::builder().user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION"))).build()?;
+    Ok(Registry::new(Some(client)))
+}

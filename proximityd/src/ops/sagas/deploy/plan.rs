@@ -1,0 +1,66 @@
+//! The first step: where it goes, and what exactly runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Data, Params};
+use crate::ops::context::Context;
+use crate::ops::failure::StepError;
+use crate::ops::project::template_of;
+use crate::ops::saga::Done;
+use crate::ops::sagas::place::{self, Wish};
+
+/// Chooses a place and the images.
+pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError> {
+    let params: Params = cx.params()?;
+    let app = cx.app().await?;
+    let host = cx.host()?;
+    let wish = Wish {
+        node: params.node,
+        storage: app.spec.storage.clone(),
+        bridge: app.spec.bridge.clone(),
+        disk: app.spec.resources.disk,
+        memory: app.spec.resources.memory,
+    };
+    let place = place::choose(&host, &wish).await?;
+    for warning in &place.warnings {
+        cx.progress(warning.clone()).await?;
+    }
+    let images = images(cx, host.config.embedded).await?;
+    data.node = place.node.to_string();
+    data.storage = place.storage.to_string();
+    data.linked = place.linked;
+    data.templates = place.templates.map(|storage| storage.to_string());
+    data.bridge = place.bridge.clone();
+    cx.keep(data).await?;
+    cx.change_app(move |app| app.spec.images = images).await?;
+    Ok(Done::did(format!("on {}, storage {}, bridge {}", data.node, data.storage, data.bridge)))
+}
+
+/// The images: the newest tag that the policy allows where the registry can be asked, else the tested one.
+async fn images(cx: &Context, embedded: bool) -> Result<BTreeMap<String, String>, StepError> {
+    let app = cx.app().await?;
+    let template = template_of(&app)?;
+    let mut images = BTreeMap::new();
+    // The embedded node's memory engine has a registry of its own, without tags to list.
+    let wanted = template.images.values().filter(|image| image.policy.is_some() && !embedded);
+    let repositories: BTreeSet<&str> = wanted.map(|image| image.repository.as_str()).collect();
+    let ask = repositories.into_iter().map(async |name| (name, cx.services.registry.tags(name).await));
+    let answers: BTreeMap<_, _> = futures_util::future::join_all(ask).await.into_iter().collect();
+    for (service, image) in &template.images {
+        let mut reference = image.reference();
+        match (&image.policy, answers.get(image.repository.as_str())) {
+            (Some(policy), Some(Ok(tags))) => {
+                if let Some(best) = policy.best(tags) {
+                    reference = format!("{}:{best}", image.repository);
+                }
+            }
+            (_, Some(Err(error))) => {
+                let tag = &image.tag;
+                cx.progress(format!("{service}: taking the tested version {tag} ({error})")).await?;
+            }
+            _ => {}
+        }
+        images.insert(service.clone(), reference);
+    }
+    Ok(images)
+}

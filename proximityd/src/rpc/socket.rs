@@ -1,0 +1,216 @@
+//! The socket: one connection, one task; sizes and times are bounded, and who calls is known before anything is read.
+//!
+//! hyperlocal's own server handles one connection at a time, so the accept loop is ours and hyper serves each connection.
+
+use std::convert::Infallible;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use proto_json::envelope::{Id, Response as RpcResponse};
+use proto_json::{Code, MAX_REQUEST_BYTES, Problem};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+use super::peer::{Door, Peer};
+use super::{dispatch, events};
+use crate::apps::UseCases;
+use crate::config::Limits;
+
+/// A response's body.
+pub type Body = BoxBody<Bytes, Infallible>;
+
+/// Makes the socket: mode 0660, given to the configured group. A stale one is replaced; the single-instance lock is
+/// held, so nobody listens on it.
+///
+/// # Errors
+/// The system's own words, with the path.
+pub fn bind(path: &Path, door: &Door) -> std::io::Result<UnixListener> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    match fs::symlink_metadata(path) {
+        Ok(found) if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => fs::remove_file(path)?,
+        Ok(_) => {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::AlreadyExists,
+                "it is there and is no socket",
+            ));
+        }
+        Err(_) => {}
+    }
+    // Nobody gets in between bind and chmod: the umask leaves the group and others nothing.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound?;
+    if let Some(group) = door.group() {
+        std::os::unix::fs::chown(path, None, Some(group))?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Accepts until told to stop.
+pub async fn serve(
+    listener: UnixListener,
+    door: Door,
+    limits: Limits,
+    apps: Arc<UseCases>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: what is open goes on, and a little later there may be room.
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!("all {} connections are taken; one more is turned away", limits.connections);
+            continue;
+        };
+        let (door, apps, stop) = (door.clone(), Arc::clone(&apps), stop.clone());
+        tokio::spawn(async move {
+            connection(stream, &door, limits, apps, stop).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(
+    stream: UnixStream,
+    door: &Door,
+    limits: Limits,
+    apps: Arc<UseCases>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let peer = match stream.peer_cred() {
+        Ok(credentials) => door.admit(&credentials),
+        Err(error) => Err(Problem::new(Code::Refused, "the caller cannot be told").cause(error.to_string())),
+    };
+    let time = Duration::from_secs(limits.request_seconds);
+    let listening = stop.clone();
+    let service = hyper::service::service_fn(move |request| {
+        let (peer, apps, stop) = (peer.clone(), Arc::clone(&apps), listening.clone());
+        async move { Ok::<_, Infallible>(answer(request, peer, apps, time, stop).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(time)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        result = served.as_mut() => Some(result),
+        () = stopped(&mut stop) => None,
+    };
+    match ended {
+        Some(result) => report(result),
+        None => {
+            served.as_mut().graceful_shutdown();
+            report(served.await);
+        }
+    }
+}
+
+/// Waits until the daemon stops. A sender that is gone means the same.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn report(result: hyper::Result<()>) {
+    if let Err(error) = result {
+        // A client that went away, or sent what is no HTTP. It heard of it, if it still listens.
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    peer: Result<Peer, Problem>,
+    apps: Arc<UseCases>,
+    time: Duration,
+    stop: watch::Receiver<bool>,
+) -> Response<Body> {
+    let peer = match peer {
+        Ok(peer) => peer,
+        Err(problem) => return refuse(StatusCode::FORBIDDEN, problem),
+    };
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/rpc") => {
+            let read = Limited::new(request.into_body(), MAX_REQUEST_BYTES).collect();
+            let body = match tokio::time::timeout(time, read).await {
+                Ok(Ok(body)) => body.to_bytes(),
+                Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                    let most = MAX_REQUEST_BYTES / 1024 / 1024;
+                    let problem =
+                        Problem::new(Code::InvalidRequest, format!("the request is larger than {most} MiB"));
+                    return refuse(StatusCode::PAYLOAD_TOO_LARGE, problem);
+                }
+                Ok(Err(error)) => {
+                    let problem =
+                        Problem::new(Code::InvalidRequest, "the request broke off").cause(error.to_string());
+                    return refuse(StatusCode::BAD_REQUEST, problem);
+                }
+                Err(_) => {
+                    let problem = Problem::new(Code::InvalidRequest, "the request did not arrive in time")
+                        .hint(format!("a request has to arrive within {} s", time.as_secs()));
+                    return refuse(StatusCode::REQUEST_TIMEOUT, problem);
+                }
+            };
+            match dispatch::handle(&apps, &peer, &body).await {
+                Some(bytes) => json(StatusCode::OK, bytes.into()),
+                None => empty(StatusCode::NO_CONTENT),
+            }
+        }
+        (&Method::GET, "/events") => events::stream(request.uri().query().unwrap_or_default(), &apps, stop),
+        (&Method::GET, "/health") => json(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")),
+        (_, "/rpc" | "/events" | "/health") => refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Problem::new(Code::InvalidRequest, "POST /rpc, GET /events and GET /health are what there is"),
+        ),
+        (_, path) => refuse(
+            StatusCode::NOT_FOUND,
+            Problem::new(Code::NotFound, format!("there is nothing at {}", path.escape_default()))
+                .hint("JSON-RPC is at POST /rpc, events are at GET /events"),
+        ),
+    }
+}
+
+/// An error outside any call, in the same form as one inside.
+pub(super) fn refuse(status: StatusCode, problem: Problem) -> Response<Body> {
+    let body = serde_json::to_vec(&RpcResponse::new(Id::NULL, Err(problem)))
+        .expect("a problem is plain text, representable as JSON");
+    json(status, body.into())
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(body).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::new()).boxed());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,384 @@
+//! Looking: what Proxmox VE says of our containers, and what the apps' probes say.
+//!
+//! One call for each host and cycle, however many apps there are. What a person did by hand is seen and shown; nothing is
+//! fought, and no record is ever deleted over it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto_json::app::AppState;
+use proto_json::event::Level;
+use proximity_pve as pve;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::config::Poll;
+use crate::hosts::Host;
+use crate::model::app::{AppRecord, ProbeFrom};
+use crate::model::host::HostSeen;
+use crate::ops::container::Container;
+use crate::ops::engine::{Engine, NewOperation, insert};
+use crate::ops::health::{self, Attempt};
+use crate::ops::project::Project;
+use crate::ops::saga::Saga;
+use crate::ops::sagas::deploy::word;
+use crate::ops::sagas::start::Address;
+use crate::ops::services::Services;
+use crate::ops::{network, sagas};
+use crate::store::{NewEvent, StoreError};
+
+/// Probes asked at one time.
+const PROBES_AT_ONCE: usize = 32;
+/// An app that can only be asked from inside is asked less often: each asks for a console.
+const INSIDE_FACTOR: u64 = 10;
+
+/// The looking, as the use cases know it.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    hosts: mpsc::UnboundedSender<String>,
+}
+
+impl Watch {
+    /// A host was added: look at it from now on.
+    pub fn host_added(&self, name: &str) {
+        // It fails only while the daemon stops.
+        let _ = self.hosts.send(name.to_string());
+    }
+}
+
+/// Begins to look.
+pub fn start(engine: Engine, poll: Poll) -> Watch {
+    let (hosts, mut added) = mpsc::unbounded_channel();
+    for host in engine.services().hosts.all() {
+        tokio::spawn(look_at_host(engine.clone(), host.config.name.clone(), poll));
+    }
+    let for_added = engine.clone();
+    tokio::spawn(async move {
+        while let Some(name) = added.recv().await {
+            tokio::spawn(look_at_host(for_added.clone(), name, poll));
+        }
+    });
+    if poll.probe_seconds > 0 {
+        tokio::spawn(probe_apps(engine, poll));
+    }
+    Watch { hosts }
+}
+
+async fn look_at_host(engine: Engine, name: String, poll: Poll) {
+    let mut cycle = tokio::time::interval(Duration::from_secs(poll.host_seconds));
+    cycle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        cycle.tick().await;
+        // A host that was removed is not looked at any more.
+        let Some(host) = engine.services().hosts.get(&name) else { return };
+        if let Err(error) = look(engine.services(), &host).await {
+            tracing::warn!(host = name, %error, "what was seen cannot be written down");
+        }
+    }
+}
+
+/// One look at a host.
+async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreError> {
+    let seen = host.client.resources(None).await;
+    let name = host.config.name.clone();
+    let apps: Vec<AppRecord> = services
+        .store
+        .read(move |reader| {
+            let busy = reader.active_operations_by_app()?;
+            let apps = reader.apps(false)?;
+            Ok(apps.into_iter().filter(|app| app.host == name && !busy.contains_key(&app.id)).collect())
+        })
+        .await?;
+    match seen {
+        Ok(resources) => {
+            note_reachable(services, host, &resources).await?;
+            let guests: HashMap<u32, &pve::Resource> =
+                resources.iter().filter_map(|guest| Some((guest.vmid?.get(), guest))).collect();
+            for app in apps {
+                let now = judge(&app, app.vmid.and_then(|vmid| guests.get(&vmid).copied()));
+                apply(services, app, now).await?;
+            }
+        }
+        Err(error) => {
+            note_unreachable(services, host, &error).await?;
+            for app in apps.into_iter().filter(|app| app.state != AppState::Failed) {
+                let now = Seen { state: AppState::Unknown, reason: Some(error.to_string()), node: None };
+                apply(services, app, now).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a look says of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    state: AppState,
+    reason: Option<String>,
+    node: Option<String>,
+}
+
+/// What the container's state means for the app. That it runs is not enough for `running`: that is the probe's word.
+fn judge(app: &AppRecord, guest: Option<&pve::Resource>) -> Seen {
+    let same = || Seen { state: app.state, reason: app.reason.clone(), node: None };
+    if app.state == AppState::Failed || app.vmid.is_none() {
+        return same();
+    }
+    let Some(guest) = guest else {
+        let vmid = app.vmid.unwrap_or_default();
+        let reason =
+            format!("Proxmox VE shows no container {vmid}: it was destroyed, or taken out of the pool");
+        return Seen { state: AppState::Missing, reason: Some(reason), node: None };
+    };
+    let node = guest.node.as_ref().map(ToString::to_string).filter(|node| Some(node) != app.node.as_ref());
+    match guest.status.as_deref() {
+        Some("running") => match app.state {
+            AppState::Running | AppState::Degraded | AppState::Starting => Seen { node, ..same() },
+            _ => Seen {
+                state: AppState::Starting,
+                reason: Some("its probe has not been asked yet".into()),
+                node,
+            },
+        },
+        Some("stopped") if guest.template => {
+            let reason = Some("its container was converted to a template".to_string());
+            Seen { state: AppState::Missing, reason, node }
+        }
+        Some("stopped") => Seen { state: AppState::Stopped, reason: None, node },
+        other => {
+            let reason = Some(format!("Proxmox VE says `{}` of its container", other.unwrap_or("nothing")));
+            Seen { state: AppState::Unknown, reason, node }
+        }
+    }
+}
+
+/// Writes what was seen, if it differs, and unless an operation has begun meanwhile.
+async fn apply(services: &Arc<Services>, app: AppRecord, seen: Seen) -> Result<(), StoreError> {
+    if seen.state == app.state && seen.reason == app.reason && seen.node.is_none() {
+        return Ok(());
+    }
+    services
+        .store
+        .write(move |tx| {
+            if tx.active_operation(&app.id)?.is_some() {
+                return Ok(());
+            }
+            let Some(mut record) = tx.app(&app.id)? else { return Ok(()) };
+            if record.removed_at.is_some() || record.state != app.state {
+                return Ok(());
+            }
+            if let Some(node) = seen.node {
+                let message = format!("{} is now on node {node}", record.name);
+                tx.event(NewEvent {
+                    app: Some(record.name.clone()),
+                    ..NewEvent::info("app.moved", message)
+                })?;
+                record.node = Some(node);
+            }
+            let changed = record.state != seen.state;
+            record.state = seen.state;
+            record.reason = seen.reason.clone();
+            record.checked_at = Some(tx.now().to_string());
+            tx.update_app(&record)?;
+            if changed {
+                let why = seen.reason.map(|why| format!(": {why}")).unwrap_or_default();
+                let message = format!("{} is {}{why}", record.name, word(seen.state));
+                let mut event = NewEvent { app: Some(record.name), ..NewEvent::info("app.state", message) };
+                event.data = serde_json::json!({"state": seen.state});
+                if !matches!(seen.state, AppState::Running | AppState::Starting) {
+                    event.level = Level::Warning;
+                }
+                tx.event(event)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+}
+
+async fn note_reachable(
+    services: &Services,
+    host: &Host,
+    resources: &[pve::Resource],
+) -> Result<(), StoreError> {
+    let known = host.state().seen.version;
+    let version = match known {
+        Some(version) => Some(version),
+        None => host.client.version().await.ok().map(|version| version.version),
+    };
+    let online = resources
+        .iter()
+        .filter(|resource| {
+            resource.kind == pve::ResourceType::Node && resource.status.as_deref() == Some("online")
+        })
+        .filter_map(|resource| resource.node.as_ref().map(ToString::to_string))
+        .collect();
+    let seen = HostSeen { version, at: Some(services.clock.text()) };
+    let stored = seen.clone();
+    let before = host.note(|state| {
+        state.reachable = true;
+        state.problem = None;
+        state.seen = seen;
+        state.online = online;
+    });
+    if before.reachable && before.seen.version == stored.version {
+        return Ok(());
+    }
+    let name = host.config.name.clone();
+    services
+        .store
+        .write(move |tx| {
+            tx.set_host_seen(&name, &stored)?;
+            tx.event(NewEvent::info("host.reachable", format!("host {name} answers"))).map(drop)
+        })
+        .await
+}
+
+async fn note_unreachable(services: &Services, host: &Host, error: &pve::Error) -> Result<(), StoreError> {
+    let reason = error.to_string();
+    let stored = reason.clone();
+    let before = host.note(|state| {
+        state.reachable = false;
+        state.problem = Some(reason);
+        // It may come back as another version.
+        state.seen.version = None;
+    });
+    // Told once for each outage.
+    if before.problem.is_some() {
+        return Ok(());
+    }
+    let name = host.config.name.clone();
+    tracing::warn!(host = name, error = stored, "a host does not answer");
+    services
+        .store
+        .write(move |tx| {
+            let mut event =
+                NewEvent::info("host.unreachable", format!("host {name} does not answer: {stored}"));
+            event.level = Level::Error;
+            tx.event(event).map(drop)
+        })
+        .await
+}
+
+async fn probe_apps(engine: Engine, poll: Poll) {
+    let mut cycle = tokio::time::interval(Duration::from_secs(poll.probe_seconds));
+    cycle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let places = Arc::new(Semaphore::new(PROBES_AT_ONCE));
+    let mut asked_inside: BTreeMap<String, Instant> = BTreeMap::new();
+    loop {
+        cycle.tick().await;
+        let services = engine.services();
+        let read =
+            services.store.read(|reader| Ok((reader.apps(false)?, reader.active_operations_by_app()?))).await;
+        let Ok((apps, busy)) = read else { continue };
+        asked_inside.retain(|id, _| apps.iter().any(|app| app.id == *id));
+        let up = |app: &AppRecord| {
+            matches!(app.state, AppState::Running | AppState::Degraded | AppState::Starting)
+        };
+        for app in apps.into_iter().filter(|app| up(app) && !busy.contains_key(&app.id)) {
+            if app.spec.probe_from == ProbeFrom::Guest {
+                let pause = Duration::from_secs(poll.probe_seconds * INSIDE_FACTOR);
+                let soon = asked_inside.get(&app.id).is_some_and(|at| at.elapsed() < pause);
+                if soon && app.state != AppState::Starting {
+                    continue;
+                }
+                asked_inside.insert(app.id.clone(), Instant::now());
+            }
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                probe(&engine, app).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Asks one app's probe, and writes down what it says.
+async fn probe(engine: &Engine, app: AppRecord) {
+    let services = engine.services();
+    let Some(ip) = app.ip.clone() else { return };
+    let Ok(project) = Project::of(services, &app).await else { return };
+    let mut attempt = health::from_daemon(&services.probe_client, &project, &app.spec.ports, &ip).await;
+    if app.spec.probe_from == ProbeFrom::Guest || attempt.is_none() {
+        attempt = ask_inside(services, &app, &project).await;
+    }
+    let (state, reason) = match attempt {
+        Some(Attempt::Well) => (AppState::Running, None),
+        Some(Attempt::Wrong(why)) => (AppState::Degraded, Some(why)),
+        Some(Attempt::Silent(why)) => {
+            if follow_address(engine, &app, &ip).await {
+                return;
+            }
+            (AppState::Degraded, Some(why))
+        }
+        None => return,
+    };
+    // One that was just started gets its time before it counts as ill.
+    if app.state == AppState::Starting && state == AppState::Degraded && young(services, &app, &project) {
+        return;
+    }
+    if let Err(error) = apply(services, app, Seen { state, reason, node: None }).await {
+        tracing::warn!(%error, "what a probe said cannot be written down");
+    }
+}
+
+fn young(services: &Services, app: &AppRecord, project: &Project) -> bool {
+    let since = app.checked_at.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let period = i64::from(project.template.probe.start_period.0);
+    since.is_some_and(|since| services.clock.now().as_second() - since.as_second() < period)
+}
+
+fn container(services: &Services, app: &AppRecord) -> Option<Container> {
+    let host = services.hosts.get(&app.host)?;
+    Container::new(host, app.node.as_deref()?, app.vmid?).ok()
+}
+
+async fn ask_inside(services: &Services, app: &AppRecord, project: &Project) -> Option<Attempt> {
+    let container = container(services, app)?;
+    let guest = services.guests.of(&container.host, &container.node, container.vmid);
+    let id = format!("watch-{}", services.ids.nonce());
+    // A console in use, or a host that does not answer, says nothing of the app.
+    health::from_guest(&*guest, id, project, &app.spec.ports).await.ok()
+}
+
+/// Where nothing answers, the address may have changed: the app then follows it. True when it does.
+async fn follow_address(engine: &Engine, app: &AppRecord, known: &str) -> bool {
+    let services = engine.services();
+    let Some(container) = container(services, app) else { return false };
+    let Ok((v4, v6)) = network::address(&container).await else { return false };
+    let now = v4.or(v6).map(|address| address.to_string());
+    if app.spec.ip != "dhcp" || now.is_none() || now.as_deref() == Some(known) {
+        return false;
+    }
+    let mut operation = engine.prepare(NewOperation {
+        kind: Address.kind(),
+        app: Some((app.id.clone(), app.name.clone())),
+        host: app.host.clone(),
+        parent: None,
+        params: serde_json::json!({}),
+        actor: "proximityd".into(),
+        request_id: None,
+    });
+    debug_assert!(sagas::by_kind(&operation.kind).is_some());
+    let id = app.id.clone();
+    let submitted = services
+        .store
+        .write(move |tx| {
+            if tx.active_operation(&id)?.is_some() {
+                return Ok::<_, StoreError>(None);
+            }
+            insert(tx, &mut operation)?;
+            Ok(Some(operation))
+        })
+        .await;
+    match submitted {
+        Ok(Some(operation)) => {
+            engine.launch(operation);
+            true
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
