@@ -1,0 +1,215 @@
+//! `catalog`: what can be deployed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use proto_json::catalog::{Get, List, ListParams, TemplateDetail, TemplateId, TemplateSummary};
+use proto_json::method::Method;
+use proximity_catalog::{Diagnostic, Severity, Template};
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::output::Format;
+use crate::session::Session;
+use crate::size;
+use crate::table::Table;
+
+/// See what can be deployed, and check templates of your own
+#[derive(Debug, Args)]
+pub struct CatalogArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CatalogCommand,
+}
+
+/// What can be done with the catalog.
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// List the templates
+    Ls,
+    /// Search name, category and description, best match first
+    Search {
+        /// Words to look for
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+    },
+    /// Show a template: needs, settings, images
+    Show {
+        /// The template's id
+        #[arg(value_name = "TEMPLATE")]
+        id: String,
+    },
+    /// Check template files (.toml) or Compose files; exits with 1 when one cannot be deployed
+    Validate {
+        /// The files; `-` is a Compose file on standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Does what was asked with the catalog.
+///
+/// # Errors
+/// The daemon's; [`Error::Unhealthy`] when a file is not valid.
+pub async fn run(session: &Session, args: CatalogArgs) -> Result<(), Error> {
+    match args.command {
+        CatalogCommand::Ls => list(session, None).await,
+        CatalogCommand::Search { words } => list(session, Some(words.join(" "))).await,
+        CatalogCommand::Show { id } => show(session, id).await,
+        CatalogCommand::Validate { files } => validate(session, &files),
+    }
+}
+
+async fn list(session: &Session, query: Option<String>) -> Result<(), Error> {
+    let answer = session.client.call_text::<List>(&ListParams { query: query.clone() }).await?;
+    if session.out.is_json() {
+        return session.out.json_text(answer.text());
+    }
+    let templates: Vec<TemplateSummary> = answer.read(List::NAME)?;
+    if let (true, Some(query), Format::Table) = (templates.is_empty(), &query, session.out.format) {
+        session.ui.say(&format!("no template matches `{query}`"));
+        session.ui.hint("any Compose file can be deployed: proximityctl deploy -f compose.yaml NAME");
+        return Ok(());
+    }
+    let mut table = Table::new(&["id", "name", "version", "category", "description"]);
+    for template in templates {
+        table.row([template.id, template.name, template.version, template.category, template.description]);
+    }
+    session.out.table(&table)
+}
+
+async fn show(session: &Session, id: String) -> Result<(), Error> {
+    let answer = session.client.call_text::<Get>(&TemplateId { id }).await?;
+    if session.out.is_json() {
+        return session.out.json_text(answer.text());
+    }
+    let template: TemplateDetail = answer.read(Get::NAME)?;
+    if session.out.format == Format::Csv {
+        let mut table = Table::new(&["id", "name", "version", "category", "description"]);
+        let summary = template.summary;
+        table.row([summary.id, summary.name, summary.version, summary.category, summary.description]);
+        return session.out.table(&table);
+    }
+    session.out.line(&facts(&template).text())
+}
+
+fn facts(template: &TemplateDetail) -> Facts {
+    let mut facts = Facts::new();
+    let summary = &template.summary;
+    facts.add("Id", &summary.id);
+    facts.add("Name", &summary.name);
+    facts.add("Version", &summary.version);
+    facts.add("Category", &summary.category);
+    facts.add("About", &summary.description);
+    template.links.iter().for_each(|link| facts.add(capitalised(&link.kind), &link.url));
+    for (name, needs) in [("Needs at least", &template.minimum), ("Gets", &template.default)] {
+        let (memory, disk) = (size::show(needs.memory), size::show(needs.disk));
+        let cores = if needs.cores == 1 { "core" } else { "cores" };
+        facts.add(name, format!("{} {cores}, {memory} memory, {disk} disk", needs.cores));
+    }
+    facts.heading("Images");
+    for image in &template.images {
+        let range = image.range.as_ref().map(|range| format!(" ({range})")).unwrap_or_default();
+        facts.add(image.service.as_str(), format!("{}:{}{range}", image.repository, image.tag));
+    }
+    if !template.settings.is_empty() {
+        facts.heading("Settings");
+    }
+    for setting in &template.settings {
+        let mut about = vec![setting.help.clone()];
+        if !setting.values.is_empty() {
+            about.push(format!("one of {}", setting.values.join(", ")));
+        }
+        match (&setting.default, setting.generated, setting.required) {
+            (Some(default), _, _) if !setting.secret => about.push(format!("default: {default}")),
+            (_, true, _) => about.push("made up when not given".into()),
+            (_, _, true) => about.push("must be given".into()),
+            _ => {}
+        }
+        if setting.secret {
+            about.push("secret".into());
+        }
+        facts.add(setting.key.as_str(), about.join("; "));
+    }
+    facts
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// What was found in one file.
+#[derive(Debug, serde::Serialize)]
+struct Checked {
+    file: String,
+    valid: bool,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks files here, without a daemon: an author may have none.
+fn validate(session: &Session, files: &[PathBuf]) -> Result<(), Error> {
+    let mut all = Vec::new();
+    for path in files {
+        let text = Session::read_text(path)?;
+        let file = if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
+        let checked = match path.extension().is_some_and(|extension| extension == "toml") {
+            true => Template::parse(&text, &file),
+            false => Template::from_compose("app", &text),
+        };
+        let diagnostics = match checked {
+            Ok(template) => template.warnings,
+            Err(found) => found,
+        };
+        let valid = diagnostics.iter().all(|found| found.severity == Severity::Warning);
+        all.push(Checked { file, valid, diagnostics });
+    }
+    match session.out.format {
+        Format::Json => session.out.json(&all)?,
+        Format::Csv => {
+            let mut table = Table::new(&["file", "line", "column", "severity", "message", "hint"]);
+            for checked in &all {
+                for found in checked.diagnostics.clone() {
+                    let (line, column) = (found.line.to_string(), found.column.to_string());
+                    let hint = found.hint.unwrap_or_default();
+                    let severity = found.severity.to_string();
+                    table.row([checked.file.clone(), line, column, severity, found.message, hint]);
+                }
+            }
+            session.out.table(&table)?;
+        }
+        Format::Table => {
+            for checked in &all {
+                checked
+                    .diagnostics
+                    .iter()
+                    .try_for_each(|found| session.out.line(&line(&checked.file, found)))?;
+                if checked.valid {
+                    session.ui.say(&format!("{}: can be deployed", checked.file));
+                }
+            }
+        }
+    }
+    if all.iter().all(|checked| checked.valid) { Ok(()) } else { Err(Error::Unhealthy) }
+}
+
+/// `file:line:column: severity: message`, which editors know how to jump to; the hint below it.
+fn line(file: &str, found: &Diagnostic) -> String {
+    let Diagnostic { severity, line, column, message, hint, .. } = found;
+    let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+    format!("{file}:{line}:{column}: {severity}: {message}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_a_line_that_editors_understand() {
+        let text = "services:\n  web:\n    image: nginx:1\n    privileged: true\n";
+        let found = Template::from_compose("app", text).unwrap_err();
+        let line = line("shop/compose.yaml", &found[0]);
+        assert!(line.starts_with("shop/compose.yaml:4:"), "{line}");
+        assert!(line.contains(": error: "), "{line}");
+    }
+}

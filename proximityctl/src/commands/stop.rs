@@ -1,0 +1,42 @@
+//! `stop`: running apps stop.
+
+use std::time::Duration;
+
+use clap::Args;
+use proto_json::app::{Stop, StopParams};
+
+use crate::duration;
+use crate::error::Error;
+use crate::operate::{self, Targets};
+use crate::session::Session;
+
+/// Stop apps
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  proximityctl stop nextcloud
+  proximityctl stop nextcloud --grace 5m --force")]
+pub struct StopArgs {
+    /// Which apps.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// How long services and container get to end by themselves [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub grace: Option<Duration>,
+    /// End what still runs then hard, in place of failing
+    #[arg(long)]
+    pub force: bool,
+    /// Print the operation's id in place of waiting
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Stops apps.
+///
+/// # Errors
+/// Whatever keeps them from stopping.
+pub async fn run(session: &Session, args: StopArgs) -> Result<(), Error> {
+    let timeout_seconds = args.grace.map(duration::seconds);
+    let params = |name: &str| StopParams { name: name.into(), timeout_seconds, force: args.force };
+    operate::run_and_tell::<Stop>(session, &args.targets, args.no_wait, params).await
+}
