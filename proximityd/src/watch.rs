@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto_json::app::AppState;
+use proto_json::app::{App, AppState};
 use proto_json::event::Level;
 use proximity_pve as pve;
 use tokio::sync::{Semaphore, mpsc};
@@ -81,14 +81,8 @@ async fn look_at_host(engine: Engine, name: String, poll: Poll) {
 async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreError> {
     let seen = host.client.resources(None).await;
     let name = host.config.name.clone();
-    let apps: Vec<AppRecord> = services
-        .store
-        .read(move |reader| {
-            let busy = reader.active_operations_by_app()?;
-            let apps = reader.apps(false)?;
-            Ok(apps.into_iter().filter(|app| app.host == name && !busy.contains_key(&app.id)).collect())
-        })
-        .await?;
+    let mut apps = services.store.read(|reader| reader.app_list(false)).await?;
+    apps.retain(|app| app.host == name && app.operation.is_none());
     match seen {
         Ok(resources) => {
             note_reachable(services, host, &resources).await?;
@@ -119,7 +113,7 @@ struct Seen {
 }
 
 /// What the container's state means for the app. That it runs is not enough for `running`: that is the probe's word.
-fn judge(app: &AppRecord, guest: Option<&pve::Resource>) -> Seen {
+fn judge(app: &App, guest: Option<&pve::Resource>) -> Seen {
     let same = || Seen { state: app.state, reason: app.reason.clone(), node: None };
     if app.state == AppState::Failed || app.vmid.is_none() {
         return same();
@@ -153,7 +147,7 @@ fn judge(app: &AppRecord, guest: Option<&pve::Resource>) -> Seen {
 }
 
 /// Writes what was seen, if it differs, and unless an operation has begun meanwhile.
-async fn apply(services: &Arc<Services>, app: AppRecord, seen: Seen) -> Result<(), StoreError> {
+async fn apply(services: &Arc<Services>, app: App, seen: Seen) -> Result<(), StoreError> {
     if seen.state == app.state && seen.reason == app.reason && seen.node.is_none() {
         return Ok(());
     }
@@ -317,7 +311,7 @@ async fn probe(engine: &Engine, app: AppRecord) {
     if app.state == AppState::Starting && state == AppState::Degraded && young(services, &app, &project) {
         return;
     }
-    if let Err(error) = apply(services, app, Seen { state, reason, node: None }).await {
+    if let Err(error) = apply(services, app.view(None), Seen { state, reason, node: None }).await {
         tracing::warn!(%error, "what a probe said cannot be written down");
     }
 }

@@ -1,5 +1,7 @@
 //! Looking at apps. Everything comes from the daemon's own memory: no call to Proxmox VE is made.
 
+use std::collections::BTreeMap;
+
 use proto_json::Problem;
 use proto_json::app::{App, AppDetail, AppName, ListParams, Setting};
 use proximity_catalog::{Deployment, ResolvedSettings, SettingValue};
@@ -18,13 +20,26 @@ impl UseCases {
             .services
             .store
             .read(move |reader| {
-                let mut active = reader.active_operations_by_app()?;
-                let apps = reader.apps(params.removed)?;
-                let wanted = |app: &AppRecord| params.host.as_ref().is_none_or(|host| app.host == *host);
-                Ok(apps.into_iter().filter(wanted).map(|app| app.view(active.remove(&app.id))).collect())
+                let mut apps = reader.app_list(params.removed)?;
+                apps.retain(|app| params.host.as_ref().is_none_or(|host| app.host == *host));
+                Ok(apps)
             })
             .await;
-        apps.map_err(store_problem)
+        let mut apps = apps.map_err(store_problem)?;
+        // Where a look found nothing new, nothing was written; it is the host's last look that counts.
+        let looks: BTreeMap<String, String> = self
+            .services
+            .hosts
+            .all()
+            .iter()
+            .map(|host| (host.config.name.clone(), host.state()))
+            .filter(|(_, state)| state.reachable)
+            .filter_map(|(name, state)| Some((name, state.seen.at?)))
+            .collect();
+        for app in apps.iter_mut().filter(|app| app.checked_at.is_some()) {
+            app.checked_at = app.checked_at.take().max(looks.get(&app.host).cloned());
+        }
+        Ok(apps)
     }
 
     /// `app.get`.

@@ -65,7 +65,7 @@ impl UseCases {
             .store
             .read(move |reader| {
                 let found = reader.app_named(&wanted)?;
-                let all = if found.is_none() { reader.apps(false)? } else { Vec::new() };
+                let all = if found.is_none() { reader.app_list(false)? } else { Vec::new() };
                 Ok((found, all))
             })
             .await

@@ -218,9 +218,7 @@ async fn unhealthy(
     for service in services.iter().filter(|service| !service.well()) {
         problem = problem.cause(service.words());
     }
-    let problem = problem.hint(
-        "--keep-failed keeps the container to look into, and --timeout gives the app more time to start",
-    );
+    let problem = problem.hint("--keep-failed keeps the container, to look into it");
     Ok(StepError::with_log(problem, log))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto_json::app::AppState;
+use proto_json::app::{App, AppState};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Reader, StoreError, Tx, decode, decode_word, encode, word};
@@ -126,6 +126,39 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
+    /// The apps as they are listed, by name, each with its operation that has not ended; with `removed`, those too.
+    /// What was resolved for them is not read: a list is short of it, and quick.
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn app_list(&self, removed: bool) -> Result<Vec<App>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT a.id, a.name, a.host, a.template, a.template_version, a.state, a.reason, a.node, a.vmid, a.ip, a.url,
+                    a.created_at, a.checked_at, o.id
+             FROM app a LEFT JOIN operation o ON o.app = a.id AND o.ended_at IS NULL
+             WHERE ?1 OR a.removed_at IS NULL ORDER BY a.name, a.created_at",
+        )?;
+        let rows = statement.query_map([removed], |row| {
+            Ok(App {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                host: row.get(2)?,
+                template: row.get(3)?,
+                template_version: row.get(4)?,
+                state: decode_word(row.get_ref(5)?.as_str()?)?,
+                reason: row.get(6)?,
+                node: row.get(7)?,
+                vmid: row.get(8)?,
+                ip: row.get(9)?,
+                url: row.get(10)?,
+                created_at: row.get(11)?,
+                checked_at: row.get(12)?,
+                operation: row.get(13)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// An app by its id.
     ///
     /// # Errors

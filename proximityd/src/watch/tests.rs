@@ -1,29 +1,9 @@
 //! What a look says of an app.
 
-use proto_json::app::Resources;
-
 use super::*;
-use crate::model::app::{AppSpec, Source};
 
-fn app(state: AppState) -> AppRecord {
-    let spec = AppSpec {
-        source: Source::Catalog,
-        document: String::new(),
-        settings: BTreeMap::new(),
-        secrets: Vec::new(),
-        generated: Vec::new(),
-        images: BTreeMap::new(),
-        digests: BTreeMap::new(),
-        resources: Resources { cores: 1, memory: 1, disk: 1 },
-        storage: None,
-        bridge: None,
-        ip: "dhcp".into(),
-        gateway: None,
-        timeout_seconds: None,
-        ports: Vec::new(),
-        probe_from: ProbeFrom::Daemon,
-    };
-    AppRecord {
+fn app(state: AppState) -> App {
+    App {
         id: "a".into(),
         name: "whoami".into(),
         host: "h".into(),
@@ -35,10 +15,9 @@ fn app(state: AppState) -> AppRecord {
         vmid: Some(100),
         ip: None,
         url: None,
-        spec,
+        operation: None,
         created_at: String::new(),
         checked_at: None,
-        removed_at: None,
     }
 }
 
