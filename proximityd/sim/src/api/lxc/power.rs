@@ -1,0 +1,179 @@
+//! Starts and ends containers.
+
+use std::time::Duration;
+
+use super::create::warn_about_nesting;
+use super::{Work, complete_net, guest, start, unlocked};
+use crate::call::Call;
+use crate::reply::{ApiError, Outcome};
+use crate::state::guest::{Guest, is_numbered, parse_option};
+
+fn running(call: &Call) -> bool {
+    let state = call.node.store.view();
+    guest(&state, &call.host, call.vmid()).is_ok_and(|g| g.running)
+}
+
+fn skiplock_is_roots(call: &Call) -> Result<(), ApiError> {
+    if call.params.is_set("skiplock") && !call.who.is_root() {
+        return Err(ApiError::parameter("skiplock", "Only root may use this option."));
+    }
+    Ok(())
+}
+
+fn not_running(call: &Call) -> ApiError {
+    ApiError::died(format!("CT {} not running", call.vmid()))
+}
+
+/// `POST …/status/start`.
+pub(in crate::api) fn start_guest(call: &Call) -> Outcome {
+    skiplock_is_roots(call)?;
+    if running(call) {
+        return Err(ApiError::died(format!("CT {} already running", call.vmid())));
+    }
+    start(call, "vzstart", run_start)
+}
+
+/// The work of a start.
+pub(super) async fn run_start(work: Work) -> Result<(), ApiError> {
+    let _guard = work.lock().await;
+    let found = work.guest()?;
+    unlocked(&found)?;
+    if found.is_template() {
+        return Err(ApiError::died("you can't start a CT if it's a template"));
+    }
+    if found.running {
+        return Err(ApiError::died(format!("CT {} already running", work.vmid)));
+    }
+    bring_up(&work, Duration::from_millis(2900)).await
+}
+
+/// Applies what is pending and starts the engine's side.
+pub(super) async fn bring_up(work: &Work, least: Duration) -> Result<(), ApiError> {
+    let config = work.change(|guest| {
+        apply_pending(guest);
+        Ok(guest.config.clone())
+    })?;
+    for (_, net) in config.iter().filter(|(key, _)| is_numbered(key, "net")) {
+        let bridge = parse_option("net0", net).remove("bridge").unwrap_or_default();
+        if !super::super::nodes::has_bridge(&bridge) {
+            return Err(ApiError::died(format!("bridge '{bridge}' does not exist")));
+        }
+    }
+    warn_about_nesting(work, &config);
+    let spec = work.spec()?;
+    let command = format!("lxc-start -n {}", work.vmid);
+    let boot = async { Ok(work.node.engine.start(&spec).await?) };
+    work.task.step(&command, work.node.task_time(least), boot).await?;
+    work.change(|guest| {
+        guest.running = true;
+        Ok(())
+    })
+}
+
+/// Takes pending changes over into the configuration.
+pub(super) fn apply_pending(guest: &mut Guest) {
+    for key in std::mem::take(&mut guest.pending_delete) {
+        guest.config.remove(&key);
+    }
+    for (key, value) in std::mem::take(&mut guest.pending) {
+        let value = if is_numbered(&key, "net") { complete_net(&value, false) } else { value };
+        guest.config.insert(key, value);
+    }
+}
+
+/// `POST …/status/stop`.
+pub(in crate::api) fn stop_guest(call: &Call) -> Outcome {
+    skiplock_is_roots(call)?;
+    if !running(call) {
+        return Err(not_running(call));
+    }
+    start(call, "vzstop", |work| async move {
+        let _guard = work.lock().await;
+        unlocked(&work.guest()?)?;
+        bring_down(&work, Duration::from_millis(1800)).await
+    })
+}
+
+/// Ends the engine's side at once.
+pub(super) async fn bring_down(work: &Work, least: Duration) -> Result<(), ApiError> {
+    let spec = work.spec()?;
+    let stop = async { Ok(work.node.engine.stop(&spec).await?) };
+    let command = format!("lxc-stop -n {} --kill", work.vmid);
+    work.task.step(&command, work.node.task_time(least), stop).await?;
+    stopped(work)
+}
+
+fn stopped(work: &Work) -> Result<(), ApiError> {
+    work.change(|guest| {
+        guest.running = false;
+        apply_pending(guest);
+        Ok(())
+    })
+}
+
+/// `POST …/status/shutdown`.
+pub(in crate::api) fn shutdown_guest(call: &Call) -> Outcome {
+    if !running(call) {
+        return Err(not_running(call));
+    }
+    let timeout = Duration::from_secs(call.params.number("timeout").unwrap_or(60));
+    let force = call.params.is_set("forceStop");
+    start(call, "vzshutdown", move |work| async move {
+        let _guard = work.lock().await;
+        unlocked(&work.guest()?)?;
+        end(&work, timeout, force).await
+    })
+}
+
+/// Asks the container to end; ends it by force if that is allowed.
+async fn end(work: &Work, timeout: Duration, force: bool) -> Result<(), ApiError> {
+    let spec = work.spec()?;
+    let command = format!("lxc-stop -n {} --nokill --timeout {}", work.vmid, timeout.as_secs());
+    let ask = async { Ok(work.node.engine.shutdown(&spec, timeout).await?) };
+    if work.task.step(&command, work.node.task_time(Duration::from_millis(1900)), ask).await? {
+        return stopped(work);
+    }
+    if force {
+        return bring_down(work, Duration::ZERO).await;
+    }
+    work.task.log(format!("command '{command}' failed: exit code 1"));
+    Err(ApiError::died("container did not stop"))
+}
+
+/// `POST …/status/reboot`.
+pub(in crate::api) fn reboot_guest(call: &Call) -> Outcome {
+    if !running(call) {
+        return Err(not_running(call));
+    }
+    let timeout = Duration::from_secs(call.params.number("timeout").unwrap_or(60));
+    start(call, "vzreboot", move |work| async move {
+        let _guard = work.lock().await;
+        unlocked(&work.guest()?)?;
+        end(&work, timeout, true).await?;
+        bring_up(&work, Duration::from_millis(2900)).await
+    })
+}
+
+/// `POST …/status/suspend` and `resume`: a container of this node cannot be frozen.
+pub(in crate::api) fn freeze_guest(call: &Call, kind: &str) -> Outcome {
+    if !running(call) {
+        return Err(not_running(call));
+    }
+    start(call, kind, |work| async move {
+        work.guest()?;
+        Err(ApiError::died(format!("unable to freeze CT {} - not supported by this node", work.vmid)))
+    })
+}
+
+/// Tells the engine about a configuration that changed under a running container.
+pub(super) async fn tell_engine(call: &Call, vmid: u32) -> Result<(), ApiError> {
+    let spec = {
+        let state = call.node.store.view();
+        let found = guest(&state, &call.host, vmid)?;
+        if !found.running {
+            return Ok(());
+        }
+        call.node.spec(vmid, found)
+    };
+    Ok(call.node.engine.reconfigure(&spec).await?)
+}

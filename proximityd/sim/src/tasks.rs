@@ -1,0 +1,259 @@
+//! Tasks: UPIDs, workers, their logs and how they end.
+//!
+//! A worker is a tokio task. What started and how it ended is appended to a journal, so that a task cut short
+//! by the node's death is found again as Proxmox VE finds it: `unexpected status`.
+
+mod journal;
+mod upid;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::node::{Node, now};
+use crate::reply::ApiError;
+use crate::state::access::Identity;
+
+use journal::Journal;
+pub(crate) use journal::JournalError;
+pub(crate) use upid::Upid;
+
+/// How a killed worker ended.
+pub(crate) const UNEXPECTED: &str = "unexpected status";
+
+/// A task, running or done.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// Its name and everything in it.
+    pub upid: Upid,
+    lines: Mutex<Vec<String>>,
+    end: Mutex<Option<End>>,
+    warnings: AtomicU32,
+    stop: watch::Sender<bool>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// `OK`, `WARNINGS: 1`, an error's text, `unexpected status`.
+    pub status: String,
+}
+
+impl Task {
+    fn new(upid: Upid) -> Self {
+        Self {
+            upid,
+            lines: Mutex::default(),
+            end: Mutex::default(),
+            warnings: AtomicU32::new(0),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    /// Adds lines to the log.
+    pub(crate) fn log(&self, text: impl AsRef<str>) {
+        let mut lines = self.lines.lock().expect("no panic holds a log");
+        lines.extend(text.as_ref().split('\n').map(str::to_owned));
+    }
+
+    /// Adds a warning, which the exit status counts.
+    pub(crate) fn warn(&self, text: &str) {
+        self.log(format!("WARN: {text}"));
+        self.warnings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The log so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("no panic holds a log").clone()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end.lock().expect("no panic holds a task's end").clone()
+    }
+
+    /// Asks the worker to stop.
+    pub(crate) fn interrupt(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Ends when somebody asks the worker to stop.
+    pub(crate) async fn interrupted(&self) {
+        let mut stop = self.stop.subscribe();
+        if stop.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Runs a step under a command's name, for at least some time; a stop asked for meanwhile fails it as
+    /// a real command would.
+    ///
+    /// # Errors
+    /// The step's own error, or `command '…' failed: received interrupt`.
+    pub(crate) async fn step<T>(
+        &self,
+        command: &str,
+        least: Duration,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let timed = async {
+            let begun = Instant::now();
+            let result = work.await?;
+            let rest = least.saturating_sub(begun.elapsed());
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
+            Ok(result)
+        };
+        tokio::select! {
+            biased;
+            () = self.interrupted() => Err(ApiError::died(format!("command '{command}' failed: received interrupt"))),
+            result = timed => result,
+        }
+    }
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub(crate) struct Start<'a> {
+    /// The node it runs on.
+    pub node: &'a str,
+    /// `vzcreate`, `vzstart`, …
+    pub kind: &'a str,
+    /// A container's id, a file name, or nothing.
+    pub id: String,
+    /// Who asked.
+    pub who: &'a Identity,
+}
+
+/// All tasks of the node.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    all: Mutex<Vec<Arc<Task>>>,
+    journal: Journal,
+    pid: AtomicU32,
+    boot: Instant,
+}
+
+/// How many tasks are kept in the list.
+const KEPT: usize = 2000;
+
+impl Tasks {
+    /// Takes up the journal.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
+        let (journal, entries) = Journal::open(path)?;
+        let skip = entries.len().saturating_sub(KEPT);
+        let all: Vec<_> = entries
+            .into_iter()
+            .skip(skip)
+            .map(|entry| {
+                let task = Task::new(entry.upid);
+                *task.lines.lock().expect("the task is new") = entry.log;
+                *task.end.lock().expect("the task is new") = Some(entry.end);
+                Arc::new(task)
+            })
+            .collect();
+        let pid = all.iter().map(|t| t.upid.pid).max().unwrap_or(4_000);
+        Ok(Self { all: Mutex::new(all), journal, pid: AtomicU32::new(pid), boot: Instant::now() })
+    }
+
+    /// A task by its name.
+    pub(crate) fn find(&self, upid: &str) -> Option<Arc<Task>> {
+        self.list().into_iter().find(|t| t.upid.to_string() == upid)
+    }
+
+    /// All tasks, newest first.
+    pub(crate) fn list(&self) -> Vec<Arc<Task>> {
+        let all = self.all.lock().expect("no panic holds the tasks");
+        all.iter().rev().cloned().collect()
+    }
+
+    /// Starts a worker and returns its name at once.
+    pub(crate) fn start<F, W>(
+        &self,
+        node: &Arc<Node>,
+        start: &Start<'_>,
+        work: F,
+    ) -> Result<Arc<Task>, ApiError>
+    where
+        F: FnOnce(Arc<Task>) -> W,
+        W: Future<Output = Result<(), ApiError>> + Send + 'static,
+    {
+        let upid = Upid {
+            node: start.node.to_owned(),
+            pid: self.pid.fetch_add(7, Ordering::Relaxed) + 7,
+            pstart: u32::try_from(self.boot.elapsed().as_millis() / 10)
+                .unwrap_or(u32::MAX)
+                .wrapping_add(360_000),
+            starttime: now(),
+            kind: start.kind.to_owned(),
+            id: start.id.clone(),
+            user: start.who.id(),
+        };
+        let task = Arc::new(Task::new(upid));
+        self.journal
+            .started(&task.upid)
+            .map_err(|e| ApiError::died(format!("unable to create task - {e}")))?;
+        {
+            let mut all = self.all.lock().expect("no panic holds the tasks");
+            let over = (all.len() + 1).saturating_sub(KEPT);
+            all.drain(..over);
+            all.push(Arc::clone(&task));
+        }
+        let fault = node.faults.for_task(start.kind, &start.id);
+        let worker = work(Arc::clone(&task));
+        let (node, running) = (Arc::clone(node), Arc::clone(&task));
+        tokio::spawn(async move {
+            let status = match fault {
+                Some(crate::fault::TaskFault::Fail(text)) => failed(&running, &ApiError::Died(text)),
+                Some(crate::fault::TaskFault::FailAfter(text)) => match worker.await {
+                    Ok(()) => failed(&running, &ApiError::Died(text)),
+                    Err(error) => failed(&running, &error),
+                },
+                Some(crate::fault::TaskFault::Die) => UNEXPECTED.to_owned(),
+                Some(crate::fault::TaskFault::Hang) => {
+                    running.interrupted().await;
+                    failed(&running, &ApiError::died("received interrupt"))
+                }
+                None => match worker.await {
+                    Ok(()) => done(&running),
+                    Err(error) => failed(&running, &error),
+                },
+            };
+            node.tasks.finish(&running, status);
+        });
+        Ok(task)
+    }
+
+    fn finish(&self, task: &Task, status: String) {
+        let end = End { at: now(), status };
+        if let Err(error) = self.journal.ended(&task.upid, &end, &task.lines()) {
+            tracing::error!(error = &error as &dyn std::error::Error, "a task's end is not on disk");
+        }
+        *task.end.lock().expect("no panic holds a task's end") = Some(end);
+    }
+}
+
+fn done(task: &Task) -> String {
+    let status = match task.warnings.load(Ordering::Relaxed) {
+        0 => "OK".to_owned(),
+        n => format!("WARNINGS: {n}"),
+    };
+    task.log(format!("TASK {status}"));
+    status
+}
+
+fn failed(task: &Task, error: &ApiError) -> String {
+    let text = error.in_task();
+    task.log(format!("TASK ERROR: {text}"));
+    text.replace('\n', " ")
+}
