@@ -68,9 +68,11 @@ impl Node {
         }
     }
 
-    /// Whether it is `true`, written without quotes.
+    /// Whether Compose may take it as true: its parser reads the words of YAML 1.1 where a boolean is expected, and so
+    /// anything but a plain no counts.
     pub(crate) fn is_true(&self) -> bool {
-        matches!(&self.value, Value::Scalar { text, .. } if text.eq_ignore_ascii_case("true"))
+        const NO: [&str; 5] = ["false", "no", "off", "n", ""];
+        matches!(&self.value, Value::Scalar { text, .. } if !NO.iter().any(|no| text.eq_ignore_ascii_case(no)))
     }
 
     pub(crate) fn entries(&self) -> Option<&[(Node, Node)]> {
