@@ -38,6 +38,8 @@ const GRACE: Duration = Duration::from_secs(3);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // What the daemon writes is its own; the socket's mode is set by itself.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let lock = lock(&config.data_dir)?;
     let database = config.data_dir.join("proximity.db");
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);

@@ -211,7 +211,7 @@ async fn unhealthy(
     why: &str,
 ) -> Result<StepError, StepError> {
     let services = project.services(cx, guest, &format!("last-{number}")).await?;
-    let log = logs(cx, guest).await?;
+    let log = project.redact(logs(cx, guest).await?);
     let seconds = after.as_secs();
     let mut problem =
         Problem::new(Code::Failed, format!("the app is not healthy after {seconds} s")).cause(why);

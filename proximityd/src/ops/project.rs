@@ -16,6 +16,8 @@ use crate::model::app::{AppRecord, Source};
 
 /// Lines of output that an error shows.
 const LOG_LINES: usize = 25;
+/// A secret shorter than this would be found in words that are none.
+const SHORTEST_SECRET: usize = 4;
 /// Time for pulling all of an app's images.
 const PULL: Duration = Duration::from_secs(3600);
 /// Time for Compose to start everything, health checks of dependencies included.
@@ -140,6 +142,32 @@ impl Project {
         well(&output, "the app's files cannot be written")
     }
 
+    /// Takes the app's secrets out of lines that are shown and kept: what an app writes to its log is its own affair.
+    pub fn redact(&self, lines: Vec<String>) -> Vec<String> {
+        let secrets: Vec<&str> = self
+            .settings
+            .values
+            .values()
+            .filter(|value| value.secret && value.value.len() >= SHORTEST_SECRET)
+            .map(|value| value.value.as_str())
+            .collect();
+        let clean =
+            |line: String| secrets.iter().fold(line, |line, secret| line.replace(secret, "[redacted]"));
+        lines.into_iter().map(clean).collect()
+    }
+
+    /// A failure without the app's secrets in its words.
+    fn without_secrets(&self, error: StepError) -> StepError {
+        match error {
+            StepError::Failed(mut failure) => {
+                failure.log = self.redact(failure.log);
+                failure.problem.causes = self.redact(failure.problem.causes);
+                StepError::Failed(failure)
+            }
+            other => other,
+        }
+    }
+
     /// Pulls the images.
     ///
     /// # Errors
@@ -159,7 +187,7 @@ impl Project {
             }
             if attempt == 3 || !passing(&output) {
                 let hint = "check the image's name and tag, and that the container reaches its registry";
-                return Err(docker_failed(&output, "an image cannot be pulled", hint));
+                return Err(self.without_secrets(docker_failed(&output, "an image cannot be pulled", hint)));
             }
             cx.progress(format!("the registry did not answer; trying again ({attempt} of 3)")).await?;
             cx.pause(Duration::from_secs(3)).await?;
@@ -191,7 +219,7 @@ impl Project {
         if let StepError::Failed(failure) = &mut error {
             failure.log.extend(logs(cx, guest).await.unwrap_or_default());
         }
-        Err(error)
+        Err(self.without_secrets(error))
     }
 
     /// What Compose says of the services.

@@ -36,7 +36,11 @@ pub type Body = BoxBody<Bytes, Infallible>;
 /// The system's own words, with the path.
 pub fn bind(path: &Path, door: &Door) -> std::io::Result<UnixListener> {
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+        // People of the group have to get through to the socket, whatever the umask says.
+        if !dir.exists() {
+            fs::create_dir_all(dir)?;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
+        }
     }
     match fs::symlink_metadata(path) {
         Ok(found) if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => fs::remove_file(path)?,

@@ -1,34 +1,27 @@
 //! From a template to a URL that answers.
 
+mod container;
 mod finish;
 pub(crate) use finish::word;
+mod golden;
 mod plan;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use proto_json::app::{AppState, Port};
-use proto_json::operation::OperationState;
-use proto_json::{Code, Problem};
 use proximity_pve as pve;
 use serde::{Deserialize, Serialize};
 
-use super::golden::{ours, tag, taken};
 use super::place;
 use crate::guest::{Job, provision};
-use crate::hosts::Host;
 use crate::model::app::{AppRecord, ProbeFrom};
-use crate::model::golden::{Golden, GoldenState};
-use crate::model::notes::{Kind, Notes};
 use crate::model::operation::OperationRecord;
 use crate::ops::container::Container;
 use crate::ops::context::Context;
-use crate::ops::engine::{NewOperation, insert};
-use crate::ops::failure::{Failure, StepError};
+use crate::ops::failure::StepError;
 use crate::ops::project::{Project, well};
 use crate::ops::saga::{Done, Ending, Saga, StepDef};
-use crate::ops::task::{Once, Trace};
 use crate::ops::{health, network};
 use crate::store::{StoreError, Tx};
 
@@ -160,9 +153,9 @@ impl Saga for Deploy {
                 }
                 Ok(Done::did(format!("container id {}", data.vmid)))
             }
-            "golden" => golden(cx, &host, &app, &mut data).await,
-            "create-container" => create(cx, &host, &app, &mut data).await,
-            "configure" => configure(cx, &host, &app, &data).await,
+            "golden" => golden::make_sure(cx, &host, &app, &mut data).await,
+            "create-container" => container::create(cx, &host, &app, &mut data).await,
+            "configure" => container::configure(cx, &host, &app, &data).await,
             _ => self.run_inside(step, cx, &app, data).await,
         }
     }
@@ -262,237 +255,4 @@ impl Deploy {
             }
         }
     }
-}
-
-/// Finds the golden container, or has it built, once, whoever asks first.
-async fn golden(cx: &Context, host: &Arc<Host>, app: &AppRecord, data: &mut Data) -> Result<Done, StepError> {
-    let place = Golden {
-        operation: String::new(),
-        host: host.config.name.clone(),
-        node: data.node.clone(),
-        storage: data.storage.clone(),
-        recipe: provision::recipe(),
-        vmid: None,
-        state: GoldenState::Building,
-    };
-    loop {
-        let params = super::golden::Params {
-            node: data.node.clone(),
-            storage: data.storage.clone(),
-            templates: data.templates.clone(),
-            bridge: data.bridge.clone(),
-            ip: app.spec.ip.clone(),
-            gateway: app.spec.gateway.clone(),
-            recipe: place.recipe.clone(),
-        };
-        let mut operation = cx.engine.prepare(NewOperation {
-            kind: "golden",
-            app: None,
-            host: place.host.clone(),
-            parent: Some(cx.id().into()),
-            params: serde_json::to_value(&params).expect("plain strings are representable as JSON"),
-            actor: cx.operation.actor.clone(),
-            request_id: None,
-        });
-        let wanted = Golden { operation: operation.id.clone(), ..place.clone() };
-        let (found, new) = cx
-            .services
-            .store
-            .write(move |tx| match tx.golden_for(&wanted)? {
-                Some(found) => Ok::<_, StoreError>((found, None)),
-                None => {
-                    insert(tx, &mut operation)?;
-                    tx.insert_golden(&wanted)?;
-                    Ok((wanted, Some(operation)))
-                }
-            })
-            .await?;
-        if let Some(operation) = new {
-            cx.engine.launch(operation);
-        }
-        match (found.state, found.vmid) {
-            (GoldenState::Ready, Some(vmid)) if still_there(host, &found, vmid).await? => {
-                data.golden = vmid;
-                cx.keep(data).await?;
-                return Ok(Done::did(format!("container {vmid}")));
-            }
-            (GoldenState::Ready, vmid) => {
-                let id = found.operation.clone();
-                cx.services.store.write(move |tx| tx.set_golden(&id, vmid, GoldenState::Retired)).await?;
-                cx.progress("the golden container is gone; building a new one").await?;
-            }
-            _ => built(cx, &found.operation).await?,
-        }
-    }
-}
-
-/// Whether a golden container that was ready still is: a person may have removed it.
-async fn still_there(host: &Arc<Host>, golden: &Golden, vmid: u32) -> Result<bool, StepError> {
-    let container = Container::new(Arc::clone(host), &golden.node, vmid)?;
-    Ok(match container.owner().await? {
-        crate::ops::container::Owner::Ours(notes, config) => {
-            notes.kind == Kind::Golden && notes.id == golden.recipe && config.template
-        }
-        _ => false,
-    })
-}
-
-/// Waits for a golden container that is being built.
-async fn built(cx: &Context, operation: &str) -> Result<(), StepError> {
-    cx.progress("the golden container is being built; this happens once for each node and storage").await?;
-    let mut cancel = cx.cancel.clone();
-    tokio::select! {
-        () = cx.engine.wait(operation) => {}
-        _ = cancel.wait_for(|cancel| *cancel) => return Err(StepError::Cancelled),
-    }
-    let id = operation.to_string();
-    let ended = cx.services.store.read(move |reader| reader.operation(&id)).await?;
-    match ended {
-        Some(record) if record.state == OperationState::Done => Ok(()),
-        Some(OperationRecord { error: Some(error), ended_at: Some(_), .. }) => {
-            let code = Code::ALL.into_iter().find(|code| code.kind() == error.kind).unwrap_or(Code::Failed);
-            let causes = std::iter::once(error.message).chain(error.causes).collect();
-            let problem = Problem {
-                code,
-                message: "the golden container could not be built".into(),
-                causes,
-                hints: error.hints,
-            };
-            Err(StepError::Failed(Box::new(Failure { problem, log: error.log })))
-        }
-        Some(OperationRecord { ended_at: Some(_), .. }) => {
-            Err(StepError::failed(Problem::new(Code::Failed, "the golden container could not be built")))
-        }
-        // Not driven at this moment, after a restart perhaps: looked at again.
-        _ => Err(StepError::Wait("the golden container is being built".into())),
-    }
-}
-
-/// Clones the golden container.
-async fn create(cx: &Context, host: &Arc<Host>, app: &AppRecord, data: &mut Data) -> Result<Done, StepError> {
-    let node = pve::NodeName::new(&data.node)?;
-    let golden = pve::Vmid::new(data.golden)?;
-    // A clone locks its source: clones of one golden container stand in line.
-    let turn = cx.services.queues.turn(format!("clone {}/{golden}", host.config.name)).await;
-    loop {
-        let container = Container::new(Arc::clone(host), &data.node, data.vmid)?;
-        let notes = Notes {
-            kind: Kind::App,
-            id: app.id.clone(),
-            vmid: data.vmid,
-            operation: cx.id().into(),
-            name: Some(app.name.clone()),
-            template: Some(app.template.clone()),
-            template_version: Some(app.template_version.clone()),
-            created_at: Some(app.created_at.clone()),
-        };
-        let from = if data.linked { pve::ClonedFrom::TemplateLinked } else { pve::ClonedFrom::Full };
-        let mut clone = pve::CloneLxc::new(container.vmid, from);
-        clone.hostname = Some(app.name.clone());
-        clone.description = Some(notes.text(&format!(
-            "**{}**, managed by Proximity (template {}). Its Compose project is in /opt/app.",
-            app.name, app.template
-        )));
-        clone.pool = Some(pve::PoolId::new(&host.config.pool)?);
-        if !data.linked {
-            clone.storage = Some(pve::StorageId::new(&data.storage)?);
-        }
-        let key = format!("clone-{}-{}", data.vmid, if data.linked { "linked" } else { "full" });
-        let source = golden.to_string();
-        let once = Once {
-            key: &key,
-            node: &node,
-            id: &source,
-            kind: "vzclone",
-            failure: "the container cannot be created",
-        };
-        let submit = async || host.client.clone_lxc(&node, golden, &clone).await.map(Some);
-        match cx.task_traced(host, once, submit, async || traced(&container, cx.id()).await).await {
-            Err(error) if taken(&error) && !ours(&container, cx.id()).await? => {
-                data.vmid = place::reserve_vmid(cx, host, &node).await?;
-                cx.keep(data).await?;
-            }
-            // Told by the storage itself: not every one of its kind can (pve-storage, feature `clone`).
-            Err(error) if data.linked && no_linked_clones(&error) => {
-                data.linked = false;
-                cx.keep(data).await?;
-                cx.progress("the storage makes no linked clones; making a full one").await?;
-            }
-            Err(error) => return Err(error),
-            Ok(()) => break,
-        }
-    }
-    drop(turn);
-    let (node, vmid, storage, bridge) =
-        (data.node.clone(), data.vmid, data.storage.clone(), data.bridge.clone());
-    cx.change_app(move |app| {
-        app.node = Some(node);
-        app.vmid = Some(vmid);
-        app.spec.storage = Some(storage);
-        app.spec.bridge = Some(bridge);
-    })
-    .await?;
-    Ok(Done::did(format!("container {} on {}", data.vmid, data.node)))
-}
-
-/// What became of a clone whose answer was lost: PVE writes the new container's configuration, with our notes and the lock
-/// `create`, before it answers, and takes the lock away at the end.
-async fn traced(container: &Container, operation: &str) -> Result<Trace, StepError> {
-    use crate::ops::container::Owner;
-    match container.owner().await? {
-        Owner::Ours(notes, config) if notes.operation == operation => match &config.lock {
-            None => Ok(Trace::Done),
-            Some(lock) => {
-                Err(StepError::Wait(format!("container {} is still locked ({lock})", container.vmid)))
-            }
-        },
-        _ => Ok(Trace::None),
-    }
-}
-
-fn no_linked_clones(error: &StepError) -> bool {
-    match error {
-        StepError::Failed(failure) => {
-            let causes = failure.problem.causes.join(" ").to_lowercase();
-            causes.contains("linked clone") || causes.contains("clone feature is not available")
-        }
-        _ => false,
-    }
-}
-
-/// Sets what a clone does not inherit, and grows its disk.
-async fn configure(cx: &Context, host: &Arc<Host>, app: &AppRecord, data: &Data) -> Result<Done, StepError> {
-    let container = Container::new(Arc::clone(host), &data.node, data.vmid)?;
-    let mut net = network::card(&data.bridge, &app.spec.ip, app.spec.gateway.as_deref());
-    let config = host.client.lxc_config(&container.node, container.vmid, &pve::ConfigView::Current).await?;
-    // The address of the network card stays when the step is repeated.
-    net.hwaddr = config.nets.get(&0).and_then(|net| net.hwaddr.clone());
-    let options = pve::LxcOptions {
-        cores: Some(app.spec.resources.cores),
-        memory: Some(app.spec.resources.memory >> 20),
-        swap: Some(512),
-        nets: [(0, net)].into(),
-        onboot: Some(true),
-        ..pve::LxcOptions::default()
-    };
-    let update = pve::UpdateLxc { options, ..pve::UpdateLxc::default() };
-    host.client.update_lxc(&container.node, container.vmid, &update).await?;
-    tag(&container).await?;
-    let wanted = app.spec.resources.disk.div_ceil(1 << 30);
-    let has = config.rootfs.and_then(|rootfs| rootfs.size).map_or(0, pve::DiskSize::as_bytes);
-    if has < wanted << 30 {
-        let id = data.vmid.to_string();
-        let once = Once {
-            key: "resize",
-            node: &container.node,
-            id: &id,
-            kind: "resize",
-            failure: "the disk cannot be grown",
-        };
-        let size = pve::Resize::To(pve::DiskSize::gib(wanted));
-        let submit = async || host.client.resize_lxc(&container.node, container.vmid, "rootfs", size).await;
-        cx.task(host, once, submit).await?;
-    }
-    let memory = app.spec.resources.memory >> 20;
-    Ok(Done::did(format!("{} cores, {memory} MiB, {wanted} GiB", app.spec.resources.cores)))
 }
