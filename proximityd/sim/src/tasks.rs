@@ -34,6 +34,8 @@ pub(crate) struct Task {
     end: Mutex<Option<End>>,
     warnings: AtomicU32,
     stop: watch::Sender<bool>,
+    /// An error that a fault rule has the next step end with, so that the worker clears up as after a real one.
+    injected: Mutex<Option<String>>,
 }
 
 /// How a task ended.
@@ -53,6 +55,7 @@ impl Task {
             end: Mutex::default(),
             warnings: AtomicU32::new(0),
             stop: watch::Sender::new(false),
+            injected: Mutex::default(),
         }
     }
 
@@ -102,6 +105,9 @@ impl Task {
         least: Duration,
         work: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
+        if let Some(text) = self.injected.lock().expect("no panic holds a fault").take() {
+            return Err(ApiError::Died(text));
+        }
         let timed = async {
             let begun = Instant::now();
             let result = work.await?;
@@ -210,10 +216,20 @@ impl Tasks {
             all.push(Arc::clone(&task));
         }
         let fault = node.faults.for_task(start.kind, &start.id);
-        let worker = work(Arc::clone(&task));
+        let (worker, kind) = (work(Arc::clone(&task)), start.kind.to_owned());
         let (node, running) = (Arc::clone(node), Arc::clone(&task));
         tokio::spawn(async move {
             let status = match fault {
+                // What makes a container undoes its own work when it fails.
+                Some(crate::fault::TaskFault::Fail(text))
+                    if ["vzclone", "vzcreate"].contains(&kind.as_str()) =>
+                {
+                    *running.injected.lock().expect("no panic holds a fault") = Some(text.clone());
+                    match worker.await {
+                        Ok(()) => failed(&running, &ApiError::Died(text)),
+                        Err(error) => failed(&running, &error),
+                    }
+                }
                 Some(crate::fault::TaskFault::Fail(text)) => failed(&running, &ApiError::Died(text)),
                 Some(crate::fault::TaskFault::FailAfter(text)) => match worker.await {
                     Ok(()) => failed(&running, &ApiError::Died(text)),

@@ -24,6 +24,8 @@ use crate::engine::memory::shell::Place;
 const CONNECTIONS: usize = 128;
 /// Ports below this need privilege.
 const UNPRIVILEGED: u16 = 1024;
+/// The content type of a TLS handshake record.
+const HANDSHAKE: u8 = 22;
 const ATTEMPTS: u16 = 64;
 
 /// An HTTP answer.
@@ -232,15 +234,53 @@ async fn accept(guest: Arc<Guest>, id: String, listener: TcpListener, ready: tok
         }
         let (guest, id) = (guest.clone(), id.clone());
         connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let response = respond(&guest, &id, &request);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            // A client that begins with a TLS handshake gets one: which it is, is in its first byte (RFC 8446, 5.1).
+            let mut first = [0];
+            let secure = matches!(stream.peek(&mut first).await, Ok(1)) && first[0] == HANDSHAKE;
+            match (secure, certificate()) {
+                (true, Some(certificate)) => {
+                    let acceptor = tokio_rustls::TlsAcceptor::from(certificate);
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        converse(guest, id, stream).await;
+                    }
+                }
+                (true, None) => {}
+                (false, _) => converse(guest, id, stream).await,
+            }
         });
     }
+}
+
+async fn converse(
+    guest: Arc<Guest>,
+    id: String,
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let response = respond(&guest, &id, &request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    // A client that goes away is no error.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// One self-made certificate for all stand-ins of this process, made when the first one needs it.
+fn certificate() -> Option<Arc<rustls::ServerConfig>> {
+    static CONFIG: std::sync::OnceLock<Option<Arc<rustls::ServerConfig>>> = std::sync::OnceLock::new();
+    CONFIG
+        .get_or_init(|| {
+            let made = rcgen::generate_simple_self_signed(vec!["stand-in.invalid".to_owned()]).ok()?;
+            let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).ok()?;
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .ok()?
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .ok()?;
+            Some(Arc::new(config))
+        })
+        .clone()
 }
 
 fn respond(guest: &Guest, id: &str, request: &Request<Incoming>) -> Response<Full<Bytes>> {
