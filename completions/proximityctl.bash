@@ -1181,7 +1181,7 @@ _proximityctl() {
             return 0
             ;;
         proximityctl__subcmd__host__subcmd__add)
-            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --unchecked --socket --output --quiet --yes --timeout --no-color --verbose --help"
+            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --socket --output --quiet --yes --timeout --no-color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1224,6 +1224,22 @@ _proximityctl() {
                     return 0
                     ;;
                 --bridge)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-host-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-key-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1455,7 +1471,7 @@ _proximityctl() {
             return 0
             ;;
         proximityctl__subcmd__init)
-            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --unchecked --name --from --print-token-setup --socket --output --quiet --yes --timeout --no-color --verbose --help"
+            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --name --from --print-token-setup --socket --output --quiet --yes --timeout --no-color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1498,6 +1514,22 @@ _proximityctl() {
                     return 0
                     ;;
                 --bridge)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-host-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-key-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

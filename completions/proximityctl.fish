@@ -77,6 +77,10 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ca-fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l pool -d 'The pool for our containers [default: proximity]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l storage -d 'The storage for containers [default: the one with most room]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l bridge -d 'The network bridge [default: the first one]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-host-key -d 'Reach containers by SSH to their node where the version gives a token no console: the node\'s public host key, `ssh-ed25519 AAAA…` or @FILE, one a line for the nodes of a cluster' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-user -d 'The account on the node; one other than root runs pct by sudo [default: root]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-port -d 'The port [default: 22]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-key-file -d 'The private key, mode 0600, on the daemon\'s machine [default: the agent of the daemon\'s user]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l name -d 'The host\'s name here [default: default]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l from -d 'Take what is not given from this TOML file; `-` is standard input' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
@@ -238,6 +242,10 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l pool -d 'The pool for our containers [default: proximity]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l storage -d 'The storage for containers [default: the one with most room]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l bridge -d 'The network bridge [default: the first one]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-host-key -d 'Reach containers by SSH to their node where the version gives a token no console: the node\'s public host key, `ssh-ed25519 AAAA…` or @FILE, one a line for the nodes of a cluster' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-user -d 'The account on the node; one other than root runs pct by sudo [default: root]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-port -d 'The port [default: 22]' -r
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-key-file -d 'The private key, mode 0600, on the daemon\'s machine [default: the agent of the daemon\'s user]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'

@@ -65,6 +65,15 @@ pub struct AddParams {
     pub storage: Option<String>,
     /// The bridge (default: the first one).
     pub bridge: Option<String>,
+    /// The account for SSH to the nodes (default `root`; another one runs `pct` by `sudo -n`). SSH serves where the version
+    /// gives an API token no container console; it is off without `ssh_host_key`.
+    pub ssh_user: Option<String>,
+    /// The port for SSH (default 22).
+    pub ssh_port: Option<u16>,
+    /// The private key's file on the daemon's machine, readable by its user alone (default: the agent of that user).
+    pub ssh_key_file: Option<String>,
+    /// The nodes' public host keys, such as `ssh-ed25519 AAAA…`, one a line; each is accepted for every node.
+    pub ssh_host_key: Option<String>,
     /// Add it though it cannot be tried now.
     pub unchecked: bool,
 }

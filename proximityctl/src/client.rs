@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::client::legacy;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyperlocal::{UnixConnector, Uri};
 use proto_json::error::ErrorObject;
 use proto_json::event::StreamLine;
@@ -123,7 +123,11 @@ impl Client {
     pub fn new(socket: PathBuf, deadline: Option<Deadline>, trace: bool) -> Client {
         // hyper takes a relative name for a host name.
         let socket = std::path::absolute(&socket).unwrap_or(socket);
-        let http = legacy::Client::builder(TokioExecutor::new()).build(UnixConnector);
+        // The daemon ends connections that were idle for half a minute: one that is near that is not used again.
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(std::time::Duration::from_secs(10))
+            .build(UnixConnector);
         Client { socket, http, deadline, trace }
     }
 

@@ -53,6 +53,19 @@ pub struct ConnectArgs {
     /// The network bridge [default: the first one]
     #[arg(long, value_name = "BRIDGE")]
     pub bridge: Option<String>,
+    /// Reach containers by SSH to their node where the version gives a token no console: the node's public host key,
+    /// `ssh-ed25519 AAAA…` or @FILE, one a line for the nodes of a cluster
+    #[arg(long, value_name = "KEY", help_heading = "SSH")]
+    pub ssh_host_key: Option<String>,
+    /// The account on the node; one other than root runs pct by sudo [default: root]
+    #[arg(long, value_name = "USER", help_heading = "SSH")]
+    pub ssh_user: Option<String>,
+    /// The port [default: 22]
+    #[arg(long, value_name = "PORT", help_heading = "SSH", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ssh_port: Option<u16>,
+    /// The private key, mode 0600, on the daemon's machine [default: the agent of the daemon's user]
+    #[arg(long, value_name = "FILE", help_heading = "SSH")]
+    pub ssh_key_file: Option<PathBuf>,
     /// Add it though it cannot be tried now
     #[arg(long)]
     pub unchecked: bool,
@@ -77,6 +90,10 @@ impl ConnectArgs {
             pool: self.pool.or(other.pool),
             storage: self.storage.or(other.storage),
             bridge: self.bridge.or(other.bridge),
+            ssh_host_key: self.ssh_host_key.or(other.ssh_host_key),
+            ssh_user: self.ssh_user.or(other.ssh_user),
+            ssh_port: self.ssh_port.or(other.ssh_port),
+            ssh_key_file: self.ssh_key_file.or(other.ssh_key_file),
             unchecked: self.unchecked || other.unchecked,
         }
     }
@@ -98,6 +115,7 @@ pub async fn connect(session: &Session, name: Option<String>, mut args: ConnectA
         params.fingerprint = trusted(session, &args).await?;
     }
     credentials(session, &args, &mut params)?;
+    ssh(&args, &mut params)?;
     (params.pool, params.storage, params.bridge) = (args.pool, args.storage, args.bridge);
     params.unchecked = args.unchecked;
 
@@ -249,9 +267,46 @@ fn credentials(session: &Session, args: &ConnectArgs, params: &mut AddParams) ->
     Ok(())
 }
 
+/// How containers are reached by SSH. The daemon looks for the key file, from its own directory.
+fn ssh(args: &ConnectArgs, params: &mut AddParams) -> Result<(), Error> {
+    params.ssh_host_key = match args.ssh_host_key.as_deref().map(|key| (key, key.strip_prefix('@'))) {
+        Some((_, Some(file))) => Some(Session::read_text(Path::new(file))?),
+        Some((key, None)) => Some(key.into()),
+        None => None,
+    };
+    let absolute = |path: &PathBuf| {
+        let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
+        path.into_os_string().into_string().map_err(|path| {
+            Error::usage(
+                format!("the path `{}` is not UTF-8", Path::new(&path).display()),
+                "give the key another name",
+            )
+        })
+    };
+    params.ssh_key_file = args.ssh_key_file.as_ref().map(absolute).transpose()?;
+    (params.ssh_user, params.ssh_port) = (args.ssh_user.clone(), args.ssh_port);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_key_comes_from_a_file_and_the_key_s_path_is_made_absolute() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "ssh-ed25519 AAAA\n").unwrap();
+        let args = ConnectArgs {
+            ssh_host_key: Some(format!("@{}", file.path().display())),
+            ssh_key_file: Some("key".into()),
+            ..ConnectArgs::default()
+        };
+        let mut params = AddParams::default();
+        ssh(&args, &mut params).unwrap();
+        assert_eq!(params.ssh_host_key.as_deref(), Some("ssh-ed25519 AAAA\n"));
+        let here = std::env::current_dir().unwrap().join("key");
+        assert_eq!(params.ssh_key_file.as_deref(), here.to_str());
+    }
 
     #[test]
     fn a_fingerprint_is_taken_with_and_without_colons() {

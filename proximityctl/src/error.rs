@@ -135,6 +135,8 @@ impl Error {
         match self {
             Error::Daemon(problem) => problem.code.exit_status(),
             Error::Usage { .. } => 2,
+            // The socket's mode keeps the caller out: refused, not out of reach.
+            Error::Unreachable { denied: true, .. } => 4,
             Error::Unreachable { .. } => 6,
             Error::Operation(operation) => operation_code(operation).map_or(1, Code::exit_status),
             Error::Timeout { .. } => 124,

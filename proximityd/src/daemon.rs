@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use proximity_catalog::Catalog;
 use rustix::fs::{FlockOperation, flock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as channel;
 
 use crate::apps::UseCases;
@@ -52,7 +52,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let ids = Ids::random(clock.clone());
     let services = Arc::new(Services {
         hosts: hosts(&store, &vault)?,
-        guests: Guests::new(ids.clone()),
+        guests: Guests::new(ids.clone(), config.data_dir.join("ssh")),
         registry: registry(config.registry)?,
         queues: Queues::new(config.limits.operations_per_node),
         probe_client: probe_client()?,
@@ -66,14 +66,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         true => Some(embedded_host(&services, &config).await?),
         false => None,
     };
-    let engine = Engine::new(Arc::clone(&services));
-    let catalog = catalog(&config)?;
+    let served = serve(&config, &services, &door, &mut terminate, &mut interrupt).await;
+    // A clean stop ends the node that we use; so does a start that failed.
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    drop(lock);
+    served
+}
+
+/// Answers on the socket until told to stop.
+async fn serve(
+    config: &Config,
+    services: &Arc<Services>,
+    door: &Door,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> anyhow::Result<()> {
+    let engine = Engine::new(Arc::clone(services));
+    let catalog = catalog(config)?;
     let watch = watch::start(engine.clone(), config.poll);
     let apps = Arc::new(UseCases::new(engine.clone(), catalog, config.clone(), watch));
-    let listener = socket::bind(&config.socket, &door)
+    let listener = socket::bind(&config.socket, door)
         .with_context(|| format!("the socket {} cannot be made", config.socket.display()))?;
     let (stop, stopping) = channel::channel(false);
-    let serving = tokio::spawn(socket::serve(listener, door, config.limits, apps, stopping));
+    let serving = tokio::spawn(socket::serve(listener, door.clone(), config.limits, apps, stopping));
     let resumed = engine.resume().await?;
     tracing::info!(
         socket = %config.socket.display(),
@@ -96,10 +113,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::time::timeout(GRACE, stop.closed()).await.unwrap_or_default();
     // The socket is ours while the lock is held.
     let _ = fs::remove_file(&config.socket);
-    if let Some(node) = node {
-        node.stop().await;
-    }
-    drop(lock);
     Ok(())
 }
 

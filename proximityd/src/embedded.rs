@@ -137,6 +137,7 @@ fn embedded(node: NodeFile, dir: PathBuf) -> Embedded {
         pool: node.pool,
         storage: None,
         bridge: None,
+        ssh: None,
         embedded: true,
     };
     Embedded { config, secret: node.token_secret, pid: node.pid, dir }

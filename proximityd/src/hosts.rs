@@ -83,6 +83,20 @@ impl Host {
         before
     }
 
+    /// What the host can do with our credentials, by the version that was last seen; it is asked only when none was.
+    ///
+    /// # Errors
+    /// The client's.
+    pub async fn capabilities(&self) -> Result<pve::Capabilities, pve::Error> {
+        match self.state().seen.version {
+            Some(version) => {
+                let version = pve::Version { version, release: String::new(), repoid: String::new() };
+                Ok(pve::Capabilities::of(version, self.client.uses_token()))
+            }
+            None => self.client.capabilities().await,
+        }
+    }
+
     /// The tasks of a type that are about `id`, newest first.
     ///
     /// # Errors

@@ -51,6 +51,8 @@ fn log(config: &Config) {
     // The configuration was checked: the filter is one.
     let filter: Targets =
         config.log.parse().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
+    // At its finest level the websocket library writes whole requests, credentials and all.
+    let filter = filter.with_target("tungstenite", tracing::Level::DEBUG);
     let registry = tracing_subscriber::registry().with(filter);
     match config.log_format {
         LogFormat::Text => {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use proto_json::daemon::{Check, CheckStatus};
 use proximity_pve as pve;
 
-use crate::guest::provision;
+use crate::guest::sessions::Guests;
+use crate::guest::{GuestError, provision};
 use crate::hosts::Host;
+use crate::model::host::Ssh;
 use crate::ops::failure::pve_problem;
 
 /// Privileges on the pool that everything of today needs.
@@ -34,7 +36,7 @@ const BRIDGES: &str = "/sdn/zones/localnetwork/";
 const LITTLE: u64 = 5 << 30;
 
 struct Report<'a> {
-    host: &'a Host,
+    host: &'a Arc<Host>,
     checks: Vec<Check>,
 }
 
@@ -51,7 +53,7 @@ impl Report<'_> {
 }
 
 /// Checks a host.
-pub async fn host(host: &Arc<Host>) -> Vec<Check> {
+pub async fn host(host: &Arc<Host>, guests: &Guests) -> Vec<Check> {
     let mut report = Report { host, checks: Vec::new() };
     let version = match host.client.version().await {
         Ok(version) => version,
@@ -67,25 +69,58 @@ pub async fn host(host: &Arc<Host>) -> Vec<Check> {
         format!("Proxmox VE {} answers (trust: {trust})", version.version),
         vec![],
     );
-    console(&mut report).await;
+    transport(&mut report, version, guests).await;
     privileges(&mut report).await;
     places(&mut report).await;
     report.checks
 }
 
-async fn console(report: &mut Report<'_>) {
+async fn transport(report: &mut Report<'_>, version: pve::Version, guests: &Guests) {
     let host = report.host;
-    match host.client.capabilities().await {
-        Ok(capabilities) if capabilities.console => {
+    let console = pve::Capabilities::of(version, host.client.uses_token()).console;
+    match (&host.config.ssh, console) {
+        (_, true) => {
             report.add("transport", CheckStatus::Ok, "guests are reached by the PVE console", vec![]);
         }
-        Ok(_) => report.add(
+        (Some(settings), false) => ssh(report, settings, guests).await,
+        (None, false) => report.add(
             "transport",
             CheckStatus::Failed,
             "this version of Proxmox VE gives an API token no container console",
-            vec!["upgrade to Proxmox VE 9.2, or connect with a user and password (host add --user)".into()],
+            vec![
+                "upgrade to Proxmox VE 9.2, connect with a user and password (host add --user), or let the daemon in by \
+                 SSH (host add --ssh-host-key)"
+                    .into(),
+            ],
         ),
-        Err(error) => report.failed("transport", &error),
+    }
+}
+
+/// Each node is asked: a container may be on any of them.
+async fn ssh(report: &mut Report<'_>, settings: &Ssh, guests: &Guests) {
+    let host = report.host;
+    let nodes = match host.client.resources(Some(pve::ResourceFilter::Nodes)).await {
+        Ok(resources) => resources,
+        Err(error) => return report.failed("transport", &error),
+    };
+    let online = nodes.into_iter().filter(|node| node.status.as_deref() == Some("online"));
+    for node in online.filter_map(|resource| resource.node) {
+        match guests.test_ssh(host, &node).await {
+            Ok(()) => {
+                let message = format!(
+                    "guests on {node} are reached by SSH to it (user {}, port {}) and `pct exec`",
+                    settings.user, settings.port
+                );
+                report.add("transport", CheckStatus::Ok, message, vec![]);
+            }
+            Err(error) => {
+                let hints = match &error {
+                    GuestError::Refused { hint, .. } => vec![(*hint).to_string()],
+                    _ => vec![format!("check that nothing blocks port {} of the node", settings.port)],
+                };
+                report.add("transport", CheckStatus::Failed, format!("{node}: {error}"), hints);
+            }
+        }
     }
 }
 

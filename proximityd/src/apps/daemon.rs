@@ -47,7 +47,10 @@ impl UseCases {
                 hints: vec!["connect one with `proximityctl init`".into()],
             });
         }
-        let found = futures_util::future::join_all(hosts.iter().map(checks::host)).await;
+        let found = futures_util::future::join_all(
+            hosts.iter().map(|host| checks::host(host, &self.services.guests)),
+        )
+        .await;
         checks.extend(found.into_iter().flatten());
         let healthy = checks.iter().all(|check| check.status != CheckStatus::Failed);
         Ok(DoctorOutput { healthy, checks })

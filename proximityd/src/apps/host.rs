@@ -11,9 +11,10 @@ use proximity_pve as pve;
 use secrecy::SecretString;
 
 use super::{Refusal, UseCases, checks, store_problem};
+use crate::guest::ssh::keys;
 use crate::hosts::Host;
 use crate::model::app::name_fault;
-use crate::model::host::{HostConfig, HostSeen, Identity, Trust};
+use crate::model::host::{HostConfig, HostSeen, Identity, Ssh, Trust};
 use crate::ops::failure::pve_problem;
 use crate::store::NewEvent;
 
@@ -93,7 +94,7 @@ impl UseCases {
     /// `host.test`.
     pub(crate) async fn test_host(&self, params: HostName) -> Result<TestOutput, Problem> {
         let host = self.host(Some(&params.name))?;
-        let checks = checks::host(&host).await;
+        let checks = checks::host(&host, &self.services.guests).await;
         let usable = checks.iter().all(|check| check.status != CheckStatus::Failed);
         Ok(TestOutput { usable, checks })
     }
@@ -215,6 +216,15 @@ fn configuration(params: AddParams) -> Result<(HostConfig, SecretString), Proble
     };
     let pool = params.pool.unwrap_or_else(|| "proximity".into());
     pve::PoolId::new(&pool).map_err(|error| fault(&error.to_string()))?;
+    let given = (params.ssh_user, params.ssh_port, params.ssh_key_file, params.ssh_host_key);
+    let ssh = match given {
+        (None, None, None, None) => None,
+        (user, port, key_file, Some(host_key)) => Some(ssh(user, port, key_file, &host_key)?),
+        _ => {
+            return Err(fault("for SSH, the node's public host key is needed")
+                .hint("on the node, `cat /etc/ssh/ssh_host_ed25519_key.pub` shows it"));
+        }
+    };
     let config = HostConfig {
         name,
         endpoints,
@@ -223,7 +233,82 @@ fn configuration(params: AddParams) -> Result<(HostConfig, SecretString), Proble
         pool,
         storage: params.storage,
         bridge: params.bridge,
+        ssh,
         embedded: false,
     };
     Ok((config, SecretString::from(secret)))
+}
+
+fn ssh(
+    user: Option<String>,
+    port: Option<u16>,
+    key_file: Option<String>,
+    host_key: &str,
+) -> Result<Ssh, Problem> {
+    let fault = |message: String| Problem::new(Code::InvalidParams, message);
+    let user = user.unwrap_or_else(|| "root".into());
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);
+    if !user.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') || !user.chars().all(inner) {
+        return Err(fault(format!("`{}` is no account for SSH", user.escape_default())));
+    }
+    let port = port.unwrap_or(22);
+    if port == 0 {
+        return Err(fault("0 is no port for SSH".into()));
+    }
+    let key_file = key_file.map(std::path::PathBuf::from);
+    if let Some(path) = &key_file {
+        keys::check_file(path).map_err(|error| fault(error.to_string()))?;
+    }
+    let host_key = keys::host_keys(host_key).map_err(|error| {
+        fault(error.to_string()).hint("on the node, `cat /etc/ssh/ssh_host_ed25519_key.pub` shows it")
+    })?;
+    Ok(Ssh { user, port, key_file, host_key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER";
+
+    fn params() -> AddParams {
+        AddParams {
+            endpoints: vec!["192.0.2.1".into()],
+            token_id: Some("proximity@pve!app".into()),
+            token_secret: Some("secret".into()),
+            ..AddParams::default()
+        }
+    }
+
+    #[test]
+    fn ssh_is_off_unless_a_host_key_is_given_and_never_on_without_one() {
+        assert_eq!(configuration(params()).unwrap().0.ssh, None);
+        let given = AddParams { ssh_host_key: Some(format!("{KEY} root@pve1\n")), ..params() };
+        let ssh = configuration(given).unwrap().0.ssh.unwrap();
+        assert_eq!(ssh, Ssh { user: "root".into(), port: 22, key_file: None, host_key: KEY.into() });
+        let blind = AddParams { ssh_user: Some("root".into()), ..params() };
+        assert_eq!(
+            configuration(blind).unwrap_err().message,
+            "for SSH, the node's public host key is needed"
+        );
+    }
+
+    #[test]
+    fn an_account_cannot_be_an_option_of_ssh() {
+        let odd = AddParams {
+            ssh_user: Some("-oProxyCommand=x".into()),
+            ssh_host_key: Some(KEY.into()),
+            ..params()
+        };
+        let problem = configuration(odd).unwrap_err();
+        assert_eq!(problem.message, "`-oProxyCommand=x` is no account for SSH");
+    }
+
+    #[test]
+    fn a_host_that_was_stored_before_there_was_ssh_is_still_read() {
+        let config = configuration(params()).unwrap().0;
+        let mut stored = serde_json::to_value(&config).unwrap();
+        stored.as_object_mut().unwrap().remove("ssh");
+        assert_eq!(serde_json::from_value::<HostConfig>(stored).unwrap(), config);
+    }
 }

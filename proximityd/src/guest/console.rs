@@ -12,24 +12,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{GuestError, Job, Output, shell};
+use super::joblines::{self, GRACE, LOOK, MOST_OUTPUT, TIMED_OUT};
+use super::{GuestError, Job, Output};
 
-/// Where jobs live in the guest: a tmpfs, for root alone.
-pub const JOBS: &str = "/run/proximity";
 /// How long the shell may take to answer a line.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long the shell may take to answer a first probe; a program that a person left running never does.
 const PROBES: [Duration; 4] =
     [Duration::from_millis(700), Duration::from_millis(1500), Duration::from_secs(3), Duration::from_secs(6)];
-/// One look at a running job inside the guest, in tenths of a second.
-const LOOK_TENTHS: u32 = 100;
-/// What every job finds in its environment, whoever's shell started it.
-const ENVIRONMENT: &str = "export HOME=/root LC_ALL=C.UTF-8 \
-                           PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncd /\n";
 /// Bytes sent to the terminal at a time.
 const CHUNK: usize = 32 * 1024;
-/// Most that is brought back of each stream, in bytes.
-const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 
 /// A terminal with a shell in it.
 #[async_trait::async_trait]
@@ -98,13 +90,13 @@ impl<T: Terminal> Session<T> {
     /// # Errors
     /// See [`GuestError`].
     pub async fn run(&mut self, job: &Job) -> Result<Output, GuestError> {
-        let dir = format!("{}/{}", self.jobs, job.id);
+        let dir = joblines::dir(&self.jobs, job);
         let begun = Instant::now();
         if self.look(&dir).await? == Found::Nothing {
             self.start(&dir, job).await?;
         }
         // The guest ends the job itself when its time is over; a little later we stop believing in it.
-        let patience = job.timeout + Duration::from_secs(30);
+        let patience = job.timeout + GRACE;
         let status = loop {
             if let Some(status) = self.ended(&dir).await? {
                 break status;
@@ -113,11 +105,11 @@ impl<T: Terminal> Session<T> {
                 return Err(self.too_long(&dir, job).await);
             }
         };
-        if status == 124 && begun.elapsed() >= job.timeout {
+        if status == TIMED_OUT && begun.elapsed() >= job.timeout {
             return Err(self.too_long(&dir, job).await);
         }
         let (stdout, stderr) = self.fetch(&dir).await?;
-        self.type_line(&format!(" rm -rf {dir}")).await?;
+        self.type_line(&format!(" {}", joblines::clear(&dir))).await?;
         self.used = Instant::now();
         Ok(Output { status, stdout, stderr })
     }
@@ -128,24 +120,22 @@ impl<T: Terminal> Session<T> {
     }
 
     async fn too_long(&mut self, dir: &str, job: &Job) -> GuestError {
-        let kill = format!(" kill -KILL -- -$(cat {dir}/pid) 2>/dev/null");
+        let kill = format!(" {}", joblines::kill(dir));
         let tail = match (self.type_line(&kill).await, self.fetch(dir).await) {
-            (Ok(()), Ok((stdout, stderr))) => Output { status: 124, stdout, stderr }.tail(20),
+            (Ok(()), Ok((stdout, stderr))) => Output { status: TIMED_OUT, stdout, stderr }.tail(20),
             _ => Vec::new(),
         };
         let what =
             job.argv.first().map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default();
         // A job that cannot even be cleared away is reported as what it is: too long.
-        let _ = self.type_line(&format!(" rm -rf {dir}")).await;
+        let _ = self.type_line(&format!(" {}", joblines::clear(dir))).await;
         GuestError::Timeout { what, after: job.timeout, tail }
     }
 
     async fn look(&mut self, dir: &str) -> Result<Found, GuestError> {
         let nonce = (self.nonce)();
-        let line = format!(
-            " if [ -e {dir}/rc ]; then printf 'L%s:ended.\\n' {nonce}; elif [ -e {dir}/pid ] && kill -0 $(cat {dir}/pid); \
-             then printf 'L%s:running.\\n' {nonce}; else printf 'L%s:nothing.\\n' {nonce}; fi 2>/dev/null"
-        );
+        let look = joblines::look(dir, |word| format!("printf 'L%s:{word}.\\n' {nonce}"));
+        let line = format!(" {look}");
         self.type_line(&line).await?;
         match self.between(&format!("L{nonce}:"), ".", ANSWER).await?.as_slice() {
             b"ended" => Ok(Found::Ended),
@@ -156,24 +146,13 @@ impl<T: Terminal> Session<T> {
     }
 
     async fn start(&mut self, dir: &str, job: &Job) -> Result<(), GuestError> {
-        // `lxc-attach --clear-env` leaves little of an environment, and Docker wants a home.
-        let mut script = ENVIRONMENT.as_bytes().to_vec();
-        script.extend(b"exec ");
-        script.extend(shell::command(&job.argv));
-        script.push(b'\n');
-        self.upload(dir, "run", &script).await?;
+        self.upload(dir, "run", &joblines::script(job)).await?;
         if job.stdin.is_empty() {
             self.type_line(&format!(" : >{dir}/in")).await?;
         } else {
             self.upload(dir, "in", &job.stdin).await?;
         }
-        // `rc` appears whole, by a rename, when the job has ended: that is the sign everything else is read by.
-        let seconds = job.timeout.as_secs().max(1);
-        let line = format!(
-            " D={dir}; setsid sh -c 'echo $$ >$0/pid; timeout -k 10 {seconds} sh $0/run <$0/in >$0/out 2>$0/err; \
-             echo $? >$0/rc.new; mv $0/rc.new $0/rc' $D </dev/null >/dev/null 2>&1 &"
-        );
-        self.type_line(&line).await
+        self.type_line(&format!(" {}", joblines::start(dir, job))).await
     }
 
     /// Puts bytes into a file of the job, by way of a reader that has echo and line editing off.
@@ -204,12 +183,10 @@ impl<T: Terminal> Session<T> {
     /// Looks for a while whether the job has ended.
     async fn ended(&mut self, dir: &str) -> Result<Option<u8>, GuestError> {
         let nonce = (self.nonce)();
-        let line = format!(
-            " i=0; while [ ! -e {dir}/rc ] && [ $i -lt {LOOK_TENTHS} ]; do sleep 0.1; i=$((i+1)); done; \
-             printf 'W%s:%s.\\n' {nonce} \"$(cat {dir}/rc 2>/dev/null)\""
-        );
+        let line =
+            format!(" {}; printf 'W%s:%s.\\n' {nonce} \"$(cat {dir}/rc 2>/dev/null)\"", joblines::wait(dir));
         self.type_line(&line).await?;
-        let patience = ANSWER + Duration::from_millis(u64::from(LOOK_TENTHS) * 200);
+        let patience = ANSWER + LOOK * 2;
         let status = self.between(&format!("W{nonce}:"), ".", patience).await?;
         if status.is_empty() {
             return Ok(None);
@@ -221,8 +198,9 @@ impl<T: Terminal> Session<T> {
     async fn fetch(&mut self, dir: &str) -> Result<(Vec<u8>, Vec<u8>), GuestError> {
         let nonce = (self.nonce)();
         let line = format!(
-            " printf 'O%s:' {nonce}; tail -c {MOST_OUTPUT} {dir}/out | base64 -w 0; printf ':'; \
-             tail -c {MOST_OUTPUT} {dir}/err | base64 -w 0; printf ':E%s.\\n' {nonce}"
+            " printf 'O%s:' {nonce}; {} | base64 -w 0; printf ':'; {} | base64 -w 0; printf ':E%s.\\n' {nonce}",
+            joblines::print(dir, "out"),
+            joblines::print(dir, "err")
         );
         self.type_line(&line).await?;
         let patience = ANSWER + Duration::from_secs(120);

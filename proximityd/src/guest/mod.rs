@@ -2,10 +2,12 @@
 
 pub mod console;
 pub mod docker;
+pub mod joblines;
 pub mod jobs;
 pub mod provision;
 pub mod sessions;
 pub mod shell;
+pub mod ssh;
 
 use std::time::Duration;
 
@@ -93,6 +95,19 @@ pub enum GuestError {
     /// The connection ended in the middle. The job may still run; asking again with the same id finds it.
     #[error("the console's connection ended: {0}")]
     Cut(String),
+    /// The node cannot be reached by SSH now, or the connection ended. The job may still run, as above.
+    #[error("SSH to the node: {0}")]
+    Ssh(String),
+    /// SSH to the node cannot work before somebody changes something.
+    #[error("SSH to the node {address} is refused: {why}")]
+    Refused {
+        /// The node.
+        address: String,
+        /// Why, in the words of who refused.
+        why: String,
+        /// What to change.
+        hint: &'static str,
+    },
     /// What came back is not what was agreed on.
     #[error("the guest's shell answered what cannot be understood: {0}")]
     Garbled(String),

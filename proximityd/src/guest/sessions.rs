@@ -1,6 +1,8 @@
-//! Console sessions: one per container at a time, kept open a little while, never broken into while a person is there.
+//! The ways into containers. A console session is one per container at a time, kept open a little while, never broken into
+//! while a person is there; SSH to the node serves where there is no console.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +10,10 @@ use bytes::Bytes;
 use proximity_pve as pve;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::console::{JOBS, Session, Terminal};
+use super::console::{Session, Terminal};
+use super::joblines::JOBS;
+use super::ssh::nodes::Nodes;
+use super::ssh::pct::Pct;
 use super::{Exec, GuestError, Job, Output};
 use crate::hosts::Host;
 use crate::model::ids::Ids;
@@ -26,16 +31,36 @@ const CONSOLE_TASK: &str = "vncproxy";
 pub struct Guests {
     ids: Ids,
     consoles: Mutex<HashMap<(String, pve::Vmid), Arc<Console>>>,
+    nodes: Arc<Nodes>,
 }
 
 impl Guests {
-    /// Nobody is attached yet.
-    pub fn new(ids: Ids) -> Guests {
-        Guests { ids, consoles: Mutex::default() }
+    /// Nobody is attached yet. What SSH needs on the disk is written below `ssh_dir`.
+    pub fn new(ids: Ids, ssh_dir: PathBuf) -> Guests {
+        Guests { ids, consoles: Mutex::default(), nodes: Arc::new(Nodes::new(ssh_dir)) }
     }
 
-    /// The inside of a container.
+    /// The inside of a container: by the console where there is one, else by SSH where that is set up, else by the console
+    /// all the same, which then says what is wrong.
     pub fn of(&self, host: &Arc<Host>, node: &pve::NodeName, vmid: pve::Vmid) -> Arc<dyn Exec> {
+        let console = self.console(host, node, vmid);
+        match &host.config.ssh {
+            None => console,
+            Some(_) => Arc::new(Either { console, nodes: Arc::clone(&self.nodes) }),
+        }
+    }
+
+    /// Whether a node lets us in by SSH.
+    ///
+    /// # Errors
+    /// [`GuestError::Ssh`] and [`GuestError::Refused`].
+    pub async fn test_ssh(&self, host: &Arc<Host>, node: &pve::NodeName) -> Result<(), GuestError> {
+        // It may have another address by now, and a test is to find that out.
+        self.nodes.forget(host, node);
+        self.nodes.get(host, node).await?.test(self.ids.nonce()).await
+    }
+
+    fn console(&self, host: &Arc<Host>, node: &pve::NodeName, vmid: pve::Vmid) -> Arc<Console> {
         let mut consoles = self.consoles.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that nobody holds and that have no session are forgotten; one that is locked is in use.
         let unused = |console: &Console| console.session.try_lock().is_ok_and(|slot| slot.is_none());
@@ -44,7 +69,7 @@ impl Guests {
         let known =
             consoles.get(&key).filter(|console| Arc::ptr_eq(&console.host, host) && console.node == *node);
         match known {
-            Some(console) => Arc::clone(console) as Arc<dyn Exec>,
+            Some(console) => Arc::clone(console),
             None => {
                 let console = Arc::new(Console {
                     host: Arc::clone(host),
@@ -57,6 +82,28 @@ impl Guests {
                 console
             }
         }
+    }
+}
+
+/// A container of a host that has SSH as well: which of the two serves is known when a job comes.
+struct Either {
+    console: Arc<Console>,
+    nodes: Arc<Nodes>,
+}
+
+#[async_trait::async_trait]
+impl Exec for Either {
+    async fn run(&self, job: &Job) -> Result<Output, GuestError> {
+        let Console { host, node, vmid, ids, .. } = &*self.console;
+        if host.capabilities().await?.console {
+            return self.console.run(job).await;
+        }
+        let way = self.nodes.get(host, node).await?;
+        let result = Pct::new(way, vmid.get(), ids.clone()).run(job).await;
+        if matches!(result, Err(GuestError::Ssh(_))) {
+            self.nodes.forget(host, node);
+        }
+        result
     }
 }
 

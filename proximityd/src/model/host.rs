@@ -1,5 +1,7 @@
 //! A host: a configured Proxmox VE endpoint, one node or one cluster.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// How a host's certificate is trusted.
@@ -52,6 +54,19 @@ impl Identity {
     }
 }
 
+/// How its nodes are reached by SSH. A password is none of the ways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ssh {
+    /// The account on the nodes; one that is not `root` runs `pct` by `sudo -n`.
+    pub user: String,
+    /// The port.
+    pub port: u16,
+    /// The private key's file on the daemon's machine; without one, the agent of the daemon's user.
+    pub key_file: Option<PathBuf>,
+    /// The nodes' public host keys, `TYPE BASE64`, one a line. Each is accepted for every node of the host.
+    pub host_key: String,
+}
+
 /// A host's configuration, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostConfig {
@@ -69,6 +84,9 @@ pub struct HostConfig {
     pub storage: Option<String>,
     /// The bridge, when one is set.
     pub bridge: Option<String>,
+    /// SSH to its nodes, when it is set up: for versions that give no container console.
+    #[serde(default)]
+    pub ssh: Option<Ssh>,
     /// It is an embedded node that this daemon started.
     #[serde(default)]
     pub embedded: bool,

@@ -34,7 +34,9 @@ pub enum Owner {
     Ours(Notes, Box<pve::LxcConfig>),
     /// Somebody's. A copy of one of ours is one too: its notes name another vmid.
     Other,
-    /// There is none, or none that we may see.
+    /// There is one, and the credentials may not see it: it is in no pool of ours, or not yet.
+    Hidden,
+    /// There is none.
     Absent,
 }
 
@@ -68,8 +70,8 @@ impl Container {
 
     /// Whose it is, read from Proxmox VE now.
     ///
-    /// A token that is limited to a pool is answered 403 for a container that is gone as well as for one that was taken
-    /// out of the pool; what `cluster/resources` does not list either is absent to us.
+    /// A token that is limited to a pool is answered 403 for a container that is gone as well as for one that is outside
+    /// the pool, as a new one is until its task has ended; whether the id is taken (`cluster/nextid`) tells them apart.
     ///
     /// # Errors
     /// Proxmox VE's.
@@ -86,9 +88,12 @@ impl Container {
             Err(error) if error.is_not_found() => Ok(Owner::Absent),
             Err(error) if error.is_forbidden() => {
                 let listed = self.host.client.resources(Some(pve::ResourceFilter::Guests)).await?;
-                match listed.iter().any(|resource| resource.vmid == Some(self.vmid)) {
-                    true => Err(error.into()),
-                    false => Ok(Owner::Absent),
+                if listed.iter().any(|resource| resource.vmid == Some(self.vmid)) {
+                    return Err(error.into());
+                }
+                match self.host.client.is_id_free(self.vmid).await? {
+                    true => Ok(Owner::Absent),
+                    false => Ok(Owner::Hidden),
                 }
             }
             Err(error) => Err(error.into()),
@@ -183,6 +188,7 @@ impl Container {
     pub async fn destroy(&self, cx: &Context, id: &str, made_by: Option<&str>) -> Result<bool, StepError> {
         let (notes, config) = match self.owner().await? {
             Owner::Absent => return Ok(false),
+            Owner::Hidden => return Err(self.hidden()),
             Owner::Other => return Err(self.not_ours("its notes do not say that it is Proximity's")),
             Owner::Ours(notes, config) => (notes, config),
         };
@@ -209,6 +215,22 @@ impl Container {
         let submit = async || self.host.client.destroy_lxc(&self.node, self.vmid, how).await.map(Some);
         cx.task_traced(&self.host, once, submit, trace).await?;
         Ok(true)
+    }
+
+    /// Something is at this id that we may not see: perhaps what a killed task left behind. A person has to look.
+    pub fn hidden(&self) -> StepError {
+        let vmid = self.vmid;
+        let message =
+            format!("there is a container {vmid} on {} that the credentials may not see", self.node);
+        StepError::failed(
+            Problem::new(Code::Conflict, message)
+                .cause("a container that a task was making when it was killed stays locked, and outside the pool")
+                .hint(format!(
+                    "on the node {}, look at it: pct config {vmid}; if its notes say Proximity, remove it: pct unlock {vmid} \
+                     && pct destroy {vmid} --purge",
+                    self.node
+                )),
+        )
     }
 
     fn not_ours(&self, why: &str) -> StepError {

@@ -96,8 +96,11 @@ impl From<GuestError> for StepError {
     fn from(error: GuestError) -> StepError {
         match error {
             GuestError::Pve(error) => error.into(),
-            GuestError::Busy { .. } | GuestError::Cut(_) | GuestError::Garbled(_) => {
+            GuestError::Busy { .. } | GuestError::Cut(_) | GuestError::Garbled(_) | GuestError::Ssh(_) => {
                 StepError::Wait(error.to_string())
+            }
+            GuestError::Refused { hint, .. } => {
+                StepError::failed(Problem::new(Code::Refused, error.to_string()).hint(hint))
             }
             GuestError::Timeout { ref tail, .. } => {
                 let log = tail.clone();
@@ -129,7 +132,8 @@ pub fn pve_problem(error: &pve::Error) -> Problem {
         ),
         _ => match error {
             pve::Error::Unreachable(_) => problem.hint(
-                "check that the host is up and that nothing blocks port 8006; `proximityctl host test` tries again",
+                "check that the host is up, that its address and port are right (Proxmox VE's port is 8006), and that nothing \
+                 blocks the way",
             ),
             pve::Error::Untrusted { .. } => problem.hint(
                 "compare the fingerprint with the one that `pvenode cert info` prints on the host; if it is right, give \

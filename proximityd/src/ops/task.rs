@@ -39,6 +39,8 @@ pub enum Trace {
 
 /// Clocks of two machines may differ by so much, in seconds, and a task still be found.
 const CLOCK_SKEW: u64 = 900;
+/// Seconds after which a lock that no task holds is not waited for any more.
+const LOCK_PATIENCE: i64 = 30;
 /// Lines of a task's log that an error shows.
 const LOG_LINES: usize = 15;
 
@@ -87,7 +89,12 @@ impl Context {
                 Trace::None => {
                     let intent = json!({"key": once.key, "task": once.kind, "id": once.id});
                     self.journal(JournalKind::Intent, intent).await?;
-                    let upid = submit().await.map_err(|error| StepError::from(error).doing(once.failure))?;
+                    let upid = match submit().await {
+                        Ok(upid) => upid,
+                        Err(error) => {
+                            return Err(self.refused(host, &once, error).await?.doing(once.failure));
+                        }
+                    };
                     if let Some(upid) = &upid {
                         self.submitted(&once, upid).await?;
                     }
@@ -100,6 +107,28 @@ impl Context {
             None => "done without a task".to_string(),
         };
         self.journal(JournalKind::TaskEnded, json!({"key": once.key, "exit": exit})).await
+    }
+
+    /// A lock that a task holds goes away with it; one that no task has held for a while needs a person.
+    async fn refused(&self, host: &Host, once: &Once<'_>, error: pve::Error) -> Result<StepError, StepError> {
+        let Some(pve::ErrorKind::Locked(lock)) = error.kind().cloned() else { return Ok(error.into()) };
+        let first = self.entries(once.key).into_iter().find(|entry| entry.kind == JournalKind::Intent);
+        let begun = first.and_then(|entry| entry.at.parse::<jiff::Timestamp>().ok());
+        let waited = begun.map_or(0, |at| self.services.clock.now().as_second() - at.as_second());
+        if waited < LOCK_PATIENCE {
+            return Ok(error.into());
+        }
+        let filter = pve::TaskFilter {
+            vmid: once.id.parse().ok(),
+            source: Some(pve::TaskSource::Active),
+            ..pve::TaskFilter::default()
+        };
+        if !host.client.task_list(once.node, &filter).await?.is_empty() {
+            return Ok(error.into());
+        }
+        let message = format!("container {} is locked ({lock}), and no task holds the lock", once.id);
+        let hint = format!("on the node {}, run: pct unlock {}", once.node, once.id);
+        Ok(StepError::failed(Problem::new(Code::Conflict, message).hint(hint)))
     }
 
     async fn submitted(&self, once: &Once<'_>, upid: &pve::Upid) -> Result<(), StepError> {

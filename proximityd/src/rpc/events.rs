@@ -3,8 +3,8 @@
 //! The listener is registered before the store is read, so that nothing falls between; what both have is sent once. One
 //! that cannot keep up is told so and cut off: it comes back with its cursor and misses nothing.
 
-use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,15 +90,22 @@ pub(super) fn stream(query: &str, apps: &Arc<UseCases>, stop: watch::Receiver<bo
     };
     let (lines, receiver) = mpsc::channel(LINES);
     let store = apps.store().clone();
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&told);
     tokio::spawn(async move {
         let mut listener = Listener { query, store, lines, last: 0 };
         if let Some(reason) = listener.run(stop).await {
             let end = StreamLine::End { reason, since: listener.last };
-            let _ = listener.send(&end).await;
+            tell.store(listener.send(&end).await.is_ok(), Ordering::SeqCst);
         }
     });
-    let frames = ReceiverStream::new(receiver).map(|line: Bytes| Ok::<_, Infallible>(Frame::data(line)));
-    let mut response = Response::new(BodyExt::boxed(StreamBody::new(frames)));
+    let lines = ReceiverStream::new(receiver).map(|line: Bytes| Ok(Frame::data(line)));
+    // A stream that could not be ended in words is broken off, so that nobody takes it for a whole one.
+    let cut = tokio_stream::once(()).filter_map(move |()| {
+        let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "the listener did not read");
+        if told.load(Ordering::SeqCst) { None } else { Some(Err(error)) }
+    });
+    let mut response = Response::new(BodyExt::boxed(StreamBody::new(lines.chain(cut))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }

@@ -20,6 +20,7 @@ use proto_json::envelope::{Id, Response as RpcResponse};
 use proto_json::{Code, MAX_REQUEST_BYTES, Problem};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use super::peer::{Door, Peer};
 use super::{dispatch, events};
@@ -27,7 +28,7 @@ use crate::apps::UseCases;
 use crate::config::Limits;
 
 /// A response's body.
-pub type Body = BoxBody<Bytes, Infallible>;
+pub type Body = BoxBody<Bytes, std::io::Error>;
 
 /// Makes the socket: mode 0660, given to the configured group. A stale one is replaced; the single-instance lock is
 /// held, so nobody listens on it.
@@ -116,6 +117,9 @@ async fn connection(
         let (peer, apps, stop) = (peer.clone(), Arc::clone(&apps), listening.clone());
         async move { Ok::<_, Infallible>(answer(request, peer, apps, time, stop).await) }
     });
+    // A client that does not read is not waited for longer than one that does not write.
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream.as_mut().set_write_timeout_pinned(Some(time));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(time)
@@ -207,14 +211,18 @@ pub(super) fn refuse(status: StatusCode, problem: Problem) -> Response<Body> {
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Full::new(body).boxed());
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
 fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::new()).boxed());
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = status;
     response
 }

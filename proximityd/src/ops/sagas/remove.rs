@@ -59,6 +59,12 @@ impl Saga for Remove {
         let params: Params = cx.params()?;
         let container = Container::of(cx, &app)?;
         if step == "destroy" {
+            if matches!(container.owner().await?, Owner::Hidden) {
+                let vmid = container.vmid;
+                return Ok(Done::Skipped(format!(
+                    "container {vmid} is outside the pool now; it is left alone"
+                )));
+            }
             return Ok(match container.destroy(cx, &app.id, None).await? {
                 true => Done::Did(None),
                 false => Done::Skipped(format!("container {} is not there any more", container.vmid)),

@@ -63,7 +63,7 @@ pub(super) async fn create(
             failure: "the container cannot be created",
         };
         let submit = async || host.client.clone_lxc(&node, golden, &clone).await.map(Some);
-        match cx.task_traced(host, once, submit, async || traced(&container, cx.id()).await).await {
+        match cx.task_traced(host, once, submit, async || traced(&container, &source, cx.id()).await).await {
             Err(error) if taken(&error) && !ours(&container, cx.id()).await? => {
                 data.vmid = place::reserve_vmid(cx, host, &node).await?;
                 cx.keep(data).await?;
@@ -98,7 +98,7 @@ async fn record_place(cx: &Context, data: &Data) -> Result<(), StepError> {
 
 /// What became of a clone whose answer was lost: PVE writes the new container's configuration, with our notes and the lock
 /// `create`, before it answers, and takes the lock away at the end.
-async fn traced(container: &Container, operation: &str) -> Result<Trace, StepError> {
+async fn traced(container: &Container, source: &str, operation: &str) -> Result<Trace, StepError> {
     match container.owner().await? {
         Owner::Ours(notes, config) if notes.operation == operation => match &config.lock {
             None => Ok(Trace::Done),
@@ -106,6 +106,14 @@ async fn traced(container: &Container, operation: &str) -> Result<Trace, StepErr
                 Err(StepError::Wait(format!("container {} is still locked ({lock})", container.vmid)))
             }
         },
+        // It is in the pool only when its task has ended: while that runs, it cannot be seen.
+        Owner::Hidden => {
+            let active = container.host.tasks_of(&container.node, source, "vzclone", true).await?;
+            match active.is_empty() {
+                false => Err(StepError::Wait(format!("container {} is still being made", container.vmid))),
+                true => Err(container.hidden()),
+            }
+        }
         _ => Ok(Trace::None),
     }
 }
@@ -158,6 +166,7 @@ pub(super) async fn configure(
         let submit = async || host.client.resize_lxc(&container.node, container.vmid, "rootfs", size).await;
         cx.task(host, once, submit).await?;
     }
-    let memory = app.spec.resources.memory >> 20;
-    Ok(Done::did(format!("{} cores, {memory} MiB, {wanted} GiB", app.spec.resources.cores)))
+    let (memory, cores) = (app.spec.resources.memory >> 20, app.spec.resources.cores);
+    let s = if cores == 1 { "" } else { "s" };
+    Ok(Done::did(format!("{cores} core{s}, {memory} MiB, {wanted} GiB")))
 }

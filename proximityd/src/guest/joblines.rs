@@ -1,0 +1,79 @@
+//! The lines of shell that jobs are made of in a guest, the same for every transport: so a job that one transport began is
+//! found by the other, and none is started twice. Bringing the lines there, and the answers back, is the transport's.
+//!
+//! A job is a directory with the files `run`, `in`, `out`, `err`, `pid`, and `rc`, which appears whole when it has ended.
+
+use std::time::Duration;
+
+use super::{Job, shell};
+
+/// Where jobs live in the guest: a tmpfs, for root alone.
+pub const JOBS: &str = "/run/proximity";
+/// Most that is brought back of each stream, in bytes.
+pub const MOST_OUTPUT: usize = 8 * 1024 * 1024;
+/// The longest look at a running job inside the guest, as [`wait`] does it.
+pub const LOOK: Duration = Duration::from_secs(10);
+/// How long a job is believed in after its time, for its own end to be seen.
+pub const GRACE: Duration = Duration::from_secs(30);
+/// What `timeout` ends with when it ended the job (coreutils, timeout(1)).
+pub const TIMED_OUT: u8 = 124;
+/// One look at a running job, in tenths of a second.
+const LOOK_TENTHS: u32 = 100;
+/// What every job finds in its environment, whoever's shell started it. `lxc-attach --clear-env` leaves little of one, and
+/// Docker wants a home.
+const ENVIRONMENT: &str = "export HOME=/root LC_ALL=C.UTF-8 \
+                           PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncd /\n";
+
+/// A job's directory.
+pub fn dir(jobs: &str, job: &Job) -> String {
+    format!("{jobs}/{}", job.id)
+}
+
+/// What stands in the job's file `run`.
+pub fn script(job: &Job) -> Vec<u8> {
+    let mut script = ENVIRONMENT.as_bytes().to_vec();
+    script.extend(b"exec ");
+    script.extend(shell::command(&job.argv));
+    script.push(b'\n');
+    script
+}
+
+/// Looks whether the job has `ended`, is `running`, or there is `nothing` of it; `then` gives the command for each word.
+pub fn look(dir: &str, then: impl Fn(&str) -> String) -> String {
+    format!(
+        "if [ -e {dir}/rc ]; then {}; elif [ -e {dir}/pid ] && kill -0 $(cat {dir}/pid); then {}; else {}; fi 2>/dev/null",
+        then("ended"),
+        then("running"),
+        then("nothing")
+    )
+}
+
+/// Starts the job, detached from everything. `rc` appears whole, by a rename, when it has ended: that is the sign everything
+/// else is read by.
+pub fn start(dir: &str, job: &Job) -> String {
+    let seconds = job.timeout.as_secs().max(1);
+    format!(
+        "D={dir}; setsid sh -c 'echo $$ >$0/pid; timeout -k 10 {seconds} sh $0/run <$0/in >$0/out 2>$0/err; \
+         echo $? >$0/rc.new; mv $0/rc.new $0/rc' $D </dev/null >/dev/null 2>&1 &"
+    )
+}
+
+/// Waits a while for the job's end.
+pub fn wait(dir: &str) -> String {
+    format!("i=0; while [ ! -e {dir}/rc ] && [ $i -lt {LOOK_TENTHS} ]; do sleep 0.1; i=$((i+1)); done")
+}
+
+/// Prints what the job wrote to `out` or `err`, the end of it when it is long.
+pub fn print(dir: &str, file: &str) -> String {
+    format!("tail -c {MOST_OUTPUT} {dir}/{file}")
+}
+
+/// Ends the job hard.
+pub fn kill(dir: &str) -> String {
+    format!("kill -KILL -- -$(cat {dir}/pid) 2>/dev/null")
+}
+
+/// Clears the job away.
+pub fn clear(dir: &str) -> String {
+    format!("rm -rf {dir}")
+}
