@@ -1,0 +1,152 @@
+//! The daemon as a service: one of it, its configuration, its end, its database, its log.
+
+use std::time::Instant;
+
+use proximity_tests::{Daemon, Output, Setup, get_url, processes_of};
+use serde_json::{Value, json};
+
+fn run(mut command: std::process::Command) -> Output {
+    Output::new("proximityd".into(), &command.output().unwrap())
+}
+
+#[test]
+fn a_second_daemon_on_the_same_directory_is_refused() {
+    let daemon = Daemon::start();
+    let output = run(daemon.command_at(&daemon.path("other")));
+    assert_ne!(output.status, 0);
+    assert!(output.stderr.contains("another proximityd uses the data directory"), "{}", output.stderr);
+    assert!(!daemon.path("other").exists());
+    assert_eq!(daemon.rpc("app.list", &json!({})), Ok(json!([])), "the first one goes on");
+}
+
+#[test]
+fn check_config_says_that_it_is_good_or_where_it_is_not() {
+    let good = Daemon::prepared(Setup::default());
+    let mut command = good.command();
+    command.arg("--check-config");
+    assert_eq!(run(command).status, 0);
+    assert!(!good.data().exists(), "a check makes nothing");
+
+    let config = "log = \"info\"\n[limits]\n  conections = 3\n".to_string();
+    let bad = Daemon::prepared(Setup { config, ..Setup::default() });
+    let mut command = bad.command();
+    command.arg("--check-config");
+    let output = run(command);
+    assert_ne!(output.status, 0);
+    let said = output.stderr.replace(&bad.dir().display().to_string(), "DIR");
+    assert!(
+        said.contains("DIR/config.toml:3:3: unknown key `conections`; did you mean `connections`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_stopped_daemon_leaves_no_socket_and_no_node() {
+    let mut daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    let url = daemon.apps()[0]["url"].as_str().unwrap().to_string();
+    assert_eq!(daemon.stop(), 0);
+    assert!(!daemon.socket().exists());
+    assert!(processes_of(daemon.dir()).is_empty(), "{:?}", processes_of(daemon.dir()));
+    daemon.run();
+    let back = |daemon: &Daemon| daemon.apps()[0]["state"] == "running" && get_url(&url).is_ok();
+    proximity_tests::eventually("the app is back", || back(&daemon).then_some(()));
+    assert_eq!(get_url(&url).unwrap().status, 200);
+}
+
+#[test]
+fn an_operation_that_a_stop_interrupts_goes_on_at_the_next_start() {
+    let mut daemon = Daemon::start();
+    let mut events = daemon.events("since=0");
+    let id = daemon.ctl(&["deploy", "whoami", "--no-wait"]).ok().stdout.trim().to_string();
+    events.find(|e| e["data"]["step"] == "create-container" && e["app"] == "whoami").unwrap();
+    assert_eq!(daemon.stop(), 0);
+    daemon.run();
+    daemon.ctl(&["op", "wait", &id]).ok();
+    assert_eq!(daemon.apps()[0]["state"], "running");
+    daemon.assert_node_holds_what_is_known();
+}
+
+#[test]
+fn a_socket_left_by_a_killed_daemon_is_replaced() {
+    let mut daemon = Daemon::start();
+    daemon.kill9();
+    assert!(daemon.socket().exists());
+    daemon.run();
+    assert_eq!(daemon.rpc("app.list", &json!({})), Ok(json!([])));
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_not_replaced() {
+    let daemon = Daemon::prepared(Setup::default());
+    std::fs::write(daemon.socket(), "mine").unwrap();
+    let output = run(daemon.command());
+    assert_ne!(output.status, 0);
+    assert_eq!(std::fs::read_to_string(daemon.socket()).unwrap(), "mine");
+    assert!(output.stderr.contains("is no socket"), "{}", output.stderr);
+    // The node that was started for it has ended too.
+    assert!(processes_of(daemon.dir()).is_empty(), "{:?}", processes_of(daemon.dir()));
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused_untouched() {
+    let mut daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    assert_eq!(daemon.stop(), 0);
+    let path = daemon.data().join("proximity.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.pragma_update(None, "user_version", 9999).unwrap();
+    database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(database);
+    let before = std::fs::read(&path).unwrap();
+    let output = run(daemon.command());
+    assert_ne!(output.status, 0);
+    assert!(output.stderr.contains("newer"), "{}", output.stderr);
+    assert!(std::fs::read(&path).unwrap() == before, "the database was changed");
+}
+
+#[test]
+fn a_json_log_is_one_object_a_line() {
+    let mut daemon =
+        Daemon::with(Setup { log: "debug".into(), log_format: "json".into(), ..Setup::default() });
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    assert_eq!(daemon.stop(), 0);
+    let log = daemon.log();
+    assert!(log.lines().count() > 10, "{log}");
+    for line in log.lines() {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(value["level"].is_string() && value["timestamp"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_log_that_goes_to_a_file_has_no_colours() {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), 0);
+    assert!(daemon.log().contains("ready"), "{}", daemon.log());
+    assert!(!daemon.log().contains('\u{1b}'), "{:?}", daemon.log());
+}
+
+#[test]
+fn a_daemon_with_two_hundred_apps_answers_at_once() {
+    let mut daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    assert_eq!(daemon.stop(), 0);
+    let database = rusqlite::Connection::open(daemon.data().join("proximity.db")).unwrap();
+    let copies = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+        INSERT INTO app (id, name, host, template, template_version, state, node, vmid, ip, url, spec, created_at)
+        SELECT id || i, 'copy' || i, host, template, template_version, 'stopped', node, 1000 + i, ip, url, spec,
+               created_at FROM app, n";
+    assert_eq!(database.execute(copies, []).unwrap(), 199);
+    drop(database);
+    let begun = Instant::now();
+    daemon.run();
+    let listed = daemon.ctl(&["ls", "-o", "json"]).ok().json();
+    let took = begun.elapsed();
+    assert_eq!(listed.as_array().map(Vec::len), Some(200));
+    assert!(took.as_secs() < 20, "{took:?}");
+    // Their containers are not there, and that deletes no record.
+    let missing = || daemon.apps().iter().filter(|app| app["state"] == "missing").count();
+    proximity_tests::eventually("the copies are missing", || (missing() == 199).then_some(()));
+    assert_eq!(daemon.apps().len(), 200);
+}

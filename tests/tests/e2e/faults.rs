@@ -1,0 +1,202 @@
+//! Proxmox VE that fails in every way it can: the work is done or undone, never done twice, and the reason is told.
+
+use proximity_tests::Daemon;
+use serde_json::{Value, json};
+
+/// The calls of a deployment that change something on a node that has its golden container.
+const WRITES: &[(&str, &str)] = &[
+    ("POST", "/nodes/*/lxc/*/clone"),
+    ("PUT", "/nodes/*/lxc/*/config"),
+    ("PUT", "/nodes/*/lxc/*/resize"),
+    ("POST", "/nodes/*/lxc/*/status/start"),
+    ("POST", "/nodes/*/lxc/*/termproxy"),
+];
+
+/// Those that build the golden container.
+const GOLDEN: &[(&str, &str)] = &[
+    ("POST", "/nodes/*/aplinfo"),
+    ("POST", "/nodes/*/lxc"),
+    ("POST", "/nodes/*/lxc/*/status/start"),
+    ("POST", "/nodes/*/lxc/*/status/shutdown"),
+    ("POST", "/nodes/*/lxc/*/template"),
+];
+
+/// Deploys with a fault in force; the outcome must be clean.
+#[track_caller]
+fn is_clean_with(daemon: &Daemon, what: &str, rule: &Value) -> bool {
+    daemon.node().faults(json!([rule]));
+    let output = daemon.ctl(&["deploy", "whoami"]);
+    assert!([0, 1, 7].contains(&output.status), "{what}: {}\n{}", output.status, output.stderr);
+    assert!(daemon.node().acted() > 0, "{what}: the fault did not happen");
+    daemon.node().faults(json!([]));
+    let operations = daemon.settle();
+    for operation in &operations {
+        let state = operation["state"].as_str().unwrap();
+        assert!(["done", "failed"].contains(&state), "{what}: {operation:#}");
+    }
+    daemon.assert_node_holds_what_is_known();
+    let done = output.status == 0;
+    assert_eq!(daemon.apps().len(), usize::from(done), "{what}: {:#?}", daemon.apps());
+    done
+}
+
+/// A fault at each write of a second deployment.
+fn each_write(action: &Value, must_go_on: bool) {
+    let daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    daemon.ctl(&["rm", "--yes", "whoami", "-q"]).ok();
+    for (method, path) in WRITES {
+        let what = format!("{action} at {method} {path}");
+        let rule = json!({ "method": method, "path": path, "action": action });
+        let done = is_clean_with(&daemon, &what, &rule);
+        assert!(done || !must_go_on, "{what}: the deployment should go on");
+        if done {
+            daemon.ctl(&["rm", "--yes", "whoami", "-q"]).ok();
+        }
+    }
+}
+
+#[test]
+fn a_connection_cut_before_any_write_of_a_deployment_leaves_nothing_double_and_nothing_behind() {
+    each_write(&json!({ "kind": "cut_before" }), true);
+}
+
+#[test]
+fn a_connection_cut_after_any_write_of_a_deployment_leaves_nothing_double_and_nothing_behind() {
+    each_write(&json!({ "kind": "cut_after" }), true);
+}
+
+#[test]
+fn a_node_out_of_reach_at_any_write_of_a_deployment_leaves_nothing_behind() {
+    each_write(&json!({ "kind": "unreachable" }), true);
+}
+
+#[test]
+fn a_slow_answer_to_any_write_of_a_deployment_is_waited_for() {
+    each_write(&json!({ "kind": "delay", "ms": 1500 }), true);
+}
+
+#[test]
+fn an_answer_that_is_no_json_to_any_write_of_a_deployment_leaves_nothing_behind() {
+    each_write(&json!({ "kind": "garbage" }), false);
+}
+
+#[test]
+fn a_refusal_of_any_write_of_a_deployment_undoes_it() {
+    each_write(
+        &json!({ "kind": "status", "status": 500, "message": "got no worker upid - start worker failed" }),
+        false,
+    );
+}
+
+fn each_golden_write(action: &Value) {
+    for (method, path) in GOLDEN {
+        let daemon = Daemon::start();
+        let what = format!("{action} at {method} {path}");
+        let rule = json!({ "method": method, "path": path, "action": action });
+        is_clean_with(&daemon, &what, &rule);
+        daemon.ctl(&["deploy", "whoami", "--name", "next", "-q"]).ok();
+        daemon.assert_node_holds_what_is_known();
+    }
+}
+
+#[test]
+fn a_connection_cut_before_any_write_of_the_golden_container_leaves_nothing_behind() {
+    each_golden_write(&json!({ "kind": "cut_before" }));
+}
+
+#[test]
+fn a_connection_cut_after_any_write_of_the_golden_container_leaves_nothing_behind() {
+    each_golden_write(&json!({ "kind": "cut_after" }));
+}
+
+#[test]
+fn a_node_out_of_reach_at_any_write_of_the_golden_container_leaves_nothing_behind() {
+    each_golden_write(&json!({ "kind": "unreachable" }));
+}
+
+/// Fails a task of a second deployment.
+fn task_fails(task: &str, kind: &str) {
+    let daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    let words = format!("{task}: the disk is on fire");
+    daemon.node().faults(json!([{ "task": task, "action": { "kind": kind, "message": words } }]));
+    let output = daemon.ctl(&["deploy", "whoami", "--name", "second"]);
+    assert_eq!(daemon.node().acted(), 1, "{kind} of {task} did not happen");
+    daemon.node().faults(json!([]));
+    assert_eq!(output.status, 1, "{kind} of {task}: {}", output.stderr);
+    if kind != "task_die" {
+        assert!(output.stderr.contains(&words), "{kind} of {task}: {}", output.stderr);
+    }
+    assert_eq!(daemon.apps().len(), 1, "{kind} of {task}");
+    daemon.assert_node_holds_what_is_known();
+    // Nothing is in the way of the next one.
+    daemon.ctl(&["deploy", "whoami", "--name", "third", "--timeout", "60s", "-q"]).ok();
+    daemon.assert_node_holds_what_is_known();
+}
+
+#[test]
+fn a_start_or_a_resize_that_fails_is_told_in_the_words_of_proxmox_and_undone() {
+    for task in ["vzstart", "resize"] {
+        for kind in ["task_fail", "task_fail_after"] {
+            task_fails(task, kind);
+        }
+    }
+}
+
+#[test]
+fn a_clone_that_fails_is_told_in_the_words_of_proxmox_and_undone() {
+    task_fails("vzclone", "task_fail");
+}
+
+#[test]
+fn a_clone_that_fails_at_its_very_end_is_undone() {
+    task_fails("vzclone", "task_fail_after");
+}
+
+#[test]
+fn a_clone_whose_worker_was_killed_is_not_left_behind_silently() {
+    let daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    daemon.node().faults(json!([{ "task": "vzclone", "action": { "kind": "task_die" } }]));
+    let output = daemon.ctl(&["deploy", "whoami", "--name", "second", "--timeout", "60s"]);
+    assert_eq!(daemon.node().acted(), 1);
+    assert_ne!(output.status, 0);
+    // What stays on the node because nobody but root can remove it is named, and the operation asks for a person.
+    for vmid in daemon.node().plain_containers() {
+        let known = daemon.apps().iter().any(|app| app["vmid"] == vmid);
+        let named = output.error(daemon.dir()).contains(&format!("container {vmid}"));
+        assert!(known || named, "{vmid} is left: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_destroy_that_is_cut_off_is_not_repeated_on_what_is_gone() {
+    let daemon = Daemon::start();
+    for kind in ["cut_before", "cut_after", "unreachable"] {
+        daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+        let rule = json!({ "method": "DELETE", "path": "/nodes/*/lxc/*", "action": { "kind": kind } });
+        daemon.node().faults(json!([rule]));
+        daemon.ctl(&["rm", "--yes", "whoami"]).ok();
+        assert_eq!(daemon.node().acted(), 1, "{kind}");
+        daemon.node().faults(json!([]));
+        assert_eq!(daemon.node().plain_containers(), [0; 0], "{kind}");
+    }
+}
+
+#[test]
+fn a_lock_that_another_holds_is_told_and_nothing_is_broken() {
+    let daemon = Daemon::start();
+    let app = daemon.ctl(&["deploy", "whoami", "-q", "-o", "json"]).ok().json();
+    daemon.node().turn(json!({ "guest_lock": { "vmid": app["vmid"], "lock": "backup" } }));
+    let output = daemon.ctl(&["rm", "--yes", "whoami", "--timeout", "20s"]);
+    assert_ne!(output.status, 0, "{}", output.stderr);
+    assert!(output.stderr.contains("lock"), "{}", output.stderr);
+    assert_eq!(daemon.node().plain_containers().len(), 1, "the container is there");
+    daemon.node().turn(json!({ "guest_lock": { "vmid": app["vmid"], "lock": null } }));
+    daemon.settle();
+    if daemon.apps().iter().any(|app| app["name"] == "whoami") {
+        daemon.ctl(&["rm", "--yes", "whoami"]).ok();
+    }
+    assert_eq!(daemon.node().plain_containers(), [0; 0]);
+}

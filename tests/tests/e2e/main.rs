@@ -1,0 +1,17 @@
+//! End-to-end tests: the real programs, from the outside. One file for each subject.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on ends
+
+mod access;
+mod concurrency;
+mod crash;
+mod daemon;
+mod deploy;
+mod events;
+mod faults;
+mod host;
+mod operations;
+mod refusals;
+mod rpc;
+mod secrets;
+mod r#try;
