@@ -1181,7 +1181,7 @@ _proximityctl() {
             return 0
             ;;
         proximityctl__subcmd__host__subcmd__add)
-            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --socket --output --quiet --yes --timeout --no-color --verbose --help"
+            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --replace --socket --output --quiet --yes --timeout --no-color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1471,7 +1471,7 @@ _proximityctl() {
             return 0
             ;;
         proximityctl__subcmd__init)
-            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --name --from --print-token-setup --socket --output --quiet --yes --timeout --no-color --verbose --help"
+            opts="-o -q -y -v -h --endpoint --token-id --token-file --user --password-file --fingerprint --ca-file --pool --storage --bridge --ssh-host-key --ssh-user --ssh-port --ssh-key-file --unchecked --replace --name --from --print-token-setup --socket --output --quiet --yes --timeout --no-color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

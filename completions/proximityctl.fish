@@ -89,6 +89,7 @@ json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l timeout -d 'Wait no longer than this (30s, 5m, 1h30m), then exit with 124; the work goes on in the daemon' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l unchecked -d 'Add it though it cannot be tried now'
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l replace -d 'There is a host of that name: take over these credentials, endpoints and trust for it; its apps stay'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l print-token-setup -d 'Print the commands that make a least-privilege token on the host, and do nothing else'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s q -l quiet -d 'Say nothing but errors'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s y -l yes -d 'Answer every question with yes'
@@ -252,6 +253,7 @@ json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l timeout -d 'Wait no longer than this (30s, 5m, 1h30m), then exit with 124; the work goes on in the daemon' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l unchecked -d 'Add it though it cannot be tried now'
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l replace -d 'There is a host of that name: take over these credentials, endpoints and trust for it; its apps stay'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say nothing but errors'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s y -l yes -d 'Answer every question with yes'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l no-color -d 'Use no colours (as NO_COLOR does)'

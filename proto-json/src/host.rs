@@ -76,6 +76,8 @@ pub struct AddParams {
     pub ssh_host_key: Option<String>,
     /// Add it though it cannot be tried now.
     pub unchecked: bool,
+    /// There is a host of that name: take over these endpoints, credentials and trust for it; its apps stay.
+    pub replace: bool,
 }
 
 /// Names one host.

@@ -69,6 +69,9 @@ pub struct ConnectArgs {
     /// Add it though it cannot be tried now
     #[arg(long)]
     pub unchecked: bool,
+    /// There is a host of that name: take over these credentials, endpoints and trust for it; its apps stay
+    #[arg(long)]
+    pub replace: bool,
 }
 
 impl ConnectArgs {
@@ -95,6 +98,7 @@ impl ConnectArgs {
             ssh_port: self.ssh_port.or(other.ssh_port),
             ssh_key_file: self.ssh_key_file.or(other.ssh_key_file),
             unchecked: self.unchecked || other.unchecked,
+            replace: self.replace || other.replace,
         }
     }
 }
@@ -118,6 +122,7 @@ pub async fn connect(session: &Session, name: Option<String>, mut args: ConnectA
     ssh(&args, &mut params)?;
     (params.pool, params.storage, params.bridge) = (args.pool, args.storage, args.bridge);
     params.unchecked = args.unchecked;
+    params.replace = args.replace;
 
     let added = session.client.call::<Add>(&params).await?;
     session.ui.say(&format!("host {} is connected", added.name));

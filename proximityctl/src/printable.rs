@@ -33,7 +33,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Several lines: line ends stay, everything else is as in [`line`].
+/// Several lines: line ends stay, everything else is as in [`line()`].
 pub fn lines(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

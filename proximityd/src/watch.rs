@@ -293,17 +293,18 @@ async fn probe(engine: &Engine, app: AppRecord) {
     let Some(ip) = app.ip.clone() else { return };
     let Ok(project) = Project::of(services, &app).await else { return };
     let mut attempt = health::from_daemon(&services.probe_client, &project, &app.spec.ports, &ip).await;
-    if app.spec.probe_from == ProbeFrom::Guest || attempt.is_none() {
+    let inside = app.spec.probe_from == ProbeFrom::Guest || attempt.is_none();
+    // From inside nobody sees that the address changed; from outside, another machine may answer at the old one.
+    if (inside || attempt != Some(Attempt::Well)) && follow_address(engine, &app, &ip).await {
+        return;
+    }
+    if inside {
         attempt = ask_inside(services, &app, &project).await;
     }
     let (state, reason) = match attempt {
         Some(Attempt::Well) => (AppState::Running, None),
-        Some(Attempt::Wrong(why)) => (AppState::Degraded, Some(why)),
-        Some(Attempt::Silent(why)) => {
-            if follow_address(engine, &app, &ip).await {
-                return;
-            }
-            (AppState::Degraded, Some(why))
+        Some(Attempt::Wrong(why) | Attempt::Silent(why)) => {
+            (AppState::Degraded, project.redact(vec![why]).pop())
         }
         None => return,
     };

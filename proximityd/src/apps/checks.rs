@@ -242,6 +242,12 @@ async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
     }
     match (template, holding(&pve::ContentType::Vztmpl).is_empty()) {
         (Some(volid), _) => report.add("guest-template", CheckStatus::Ok, format!("{node}: {volid}"), vec![]),
+        (None, false) if !may_download(host, &holding(&pve::ContentType::Vztmpl)).await => report.add(
+            "guest-template",
+            CheckStatus::Failed,
+            format!("{node}: Debian 13 is not there, and the credentials may not have it downloaded"),
+            vec!["they need Datastore.AllocateTemplate on a storage for templates, or download it by hand: pveam download".into()],
+        ),
         (None, false) => report.add(
             "guest-template",
             CheckStatus::Ok,
@@ -255,6 +261,15 @@ async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
             vec!["Datacenter > Storage > Edit > Content > Container template; and Datastore.AllocateTemplate on it".into()],
         ),
     }
+}
+
+/// Whether a template may be downloaded to one of the storages.
+async fn may_download(host: &Host, storages: &[&pve::NodeStorage]) -> bool {
+    let Ok(permissions) = host.client.permissions(None).await else { return false };
+    let allowed = |storage: &&&pve::NodeStorage| {
+        permissions.allows(&format!("/storage/{}", storage.storage), "Datastore.AllocateTemplate")
+    };
+    storages.iter().any(|storage| allowed(&storage))
 }
 
 /// Seconds by which two clocks may differ before it matters.

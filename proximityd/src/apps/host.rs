@@ -28,13 +28,23 @@ impl UseCases {
         actor: &str,
         params: AddParams,
     ) -> Result<proto_json::host::Host, Problem> {
-        let unchecked = params.unchecked;
+        let (unchecked, replace) = (params.unchecked, params.replace);
         let (config, secret) = configuration(params)?;
         let name = config.name.clone();
-        if self.services.hosts.get(&name).is_some() {
-            return Err(Problem::new(Code::Conflict, format!("there is a host `{name}` already")).hint(
-                format!("remove it first with `proximityctl host rm {name}`, or choose another with --name"),
+        let known = self.services.hosts.get(&name);
+        if known.as_ref().is_some_and(|known| known.config.embedded) {
+            return Err(Problem::new(
+                Code::Refused,
+                "the embedded node belongs to this daemon; choose another name",
             ));
+        }
+        if known.is_none() && replace {
+            return Err(Problem::new(Code::NotFound, format!("there is no host `{name}` to replace")));
+        }
+        if known.is_some() && !replace {
+            return Err(Problem::new(Code::Conflict, format!("there is a host `{name}` already"))
+                .hint("--replace takes over new credentials, endpoints or trust for it; its apps stay")
+                .hint("or choose another name"));
         }
         let fault = |error: pve::Error| Problem::new(Code::InvalidParams, error.to_string());
         let host = Host::new(config.clone(), &secret, HostSeen::default()).map_err(fault)?;
@@ -54,17 +64,23 @@ impl UseCases {
             .services
             .store
             .write(move |tx| {
-                tx.insert_host(&config, &sealed)?;
+                if replace {
+                    tx.upsert_host(&config, &sealed)?;
+                } else {
+                    tx.insert_host(&config, &sealed)?;
+                }
                 tx.set_host_seen(&config.name, &seen)?;
-                let message = format!("host {} added by {actor}", config.name);
-                tx.event(NewEvent::info("host.added", message))?;
+                let done = if replace { "replaced" } else { "added" };
+                tx.event(NewEvent::info("host.added", format!("host {} {done} by {actor}", config.name)))?;
                 Ok::<_, Refusal>(())
             })
             .await;
         written.map_err(Refusal::into_problem)?;
         let host = Arc::new(host);
         self.services.hosts.put(Arc::clone(&host));
-        self.watch.host_added(&name);
+        if known.is_none() {
+            self.watch.host_added(&name);
+        }
         self.host_view(&host).await
     }
 

@@ -159,8 +159,10 @@ impl<T: Terminal> Session<T> {
     async fn upload(&mut self, dir: &str, file: &str, bytes: &[u8]) -> Result<(), GuestError> {
         let encoded = BASE64.encode(bytes);
         let (nonce, length) = ((self.nonce)(), encoded.len());
+        // A reader whose daemon died in the middle must not keep the shell: it gives up by itself, and soon.
+        let limit = 15 + length / 20_000;
         let line = format!(
-            " (umask 077; mkdir -p {dir}; stty -echo -icanon min 1; printf 'R%sY\\n' {nonce}; head -c {length} | base64 -d \
+            " (umask 077; mkdir -p {dir}; stty -echo -icanon min 1; printf 'R%sY\\n' {nonce}; timeout --foreground {limit} head -c {length} | base64 -d \
              >{dir}/{file}; stty sane; printf 'D%s:%s.\\n' {nonce} \"$(sha256sum <{dir}/{file} | cut -c 1-64)\")"
         );
         self.type_line(&line).await?;

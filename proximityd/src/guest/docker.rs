@@ -46,11 +46,9 @@ pub fn services(id: String) -> Job {
 
 /// A job that prints the repository digests of images, a line of JSON each.
 pub fn digests(id: String, images: &[&str]) -> Job {
-    let argv: Vec<&str> = ["docker", "image", "inspect", "--format", "{{json .RepoDigests}}"]
-        .into_iter()
-        .chain(images.iter().copied())
-        .collect();
-    Job::new(id, &argv, Duration::from_secs(60))
+    // One line for each image, also for one that is not there: the lines are matched by their order.
+    let script = "for image in \"$@\"; do docker image inspect --format '{{json .RepoDigests}}' \"$image\" || echo '[]'; done";
+    Job::script(id, script, images, Duration::from_secs(60))
 }
 
 /// A container of the project, as `docker compose ps --all --format json` prints it, a line each.

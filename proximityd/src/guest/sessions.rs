@@ -164,7 +164,11 @@ impl Console {
             let why = format!("{} is attached to it", other.user());
             return Err(GuestError::Busy { vmid: self.vmid.get(), why });
         }
-        let stream = self.host.client.console(&self.node, self.vmid).await?;
+        // A connection that breaks while it is opened is as good as one that breaks a moment later: it is tried again.
+        let stream = self.host.client.console(&self.node, self.vmid).await.map_err(|error| match error {
+            pve::Error::Console(pve::ConsoleError::Broken(_) | pve::ConsoleError::Timeout) => cut(error),
+            other => other.into(),
+        })?;
         let terminal = PveTerminal { stream };
         terminal.stream.resize(SIZE.0, SIZE.1).await.map_err(cut)?;
         let ids = self.ids.clone();

@@ -123,7 +123,7 @@ pub fn pve_problem(error: &pve::Error) -> Problem {
     let problem = Problem::new(code, error.to_string());
     match error.kind() {
         Some(ErrorKind::Unauthorized) => problem.hint(
-            "the token or password is wrong, expired or disabled; give a new one with `proximityctl host add`, and see \
+            "the token or password is wrong, expired or disabled; give a new one with `proximityctl host add --replace`, and see \
              the exact commands with `proximityctl init --print-token-setup`",
         ),
         Some(ErrorKind::Forbidden { .. }) => problem.hint(
@@ -137,7 +137,7 @@ pub fn pve_problem(error: &pve::Error) -> Problem {
             ),
             pve::Error::Untrusted { .. } => problem.hint(
                 "compare the fingerprint with the one that `pvenode cert info` prints on the host; if it is right, give \
-                 it with --fingerprint",
+                 it with --fingerprint (`proximityctl host add --replace` for a host that is configured)",
             ),
             _ => problem,
         },

@@ -182,6 +182,7 @@ pub async fn wait(
             Some(Attempt::Wrong(why) | Attempt::Silent(why)) => why,
             None => unreachable!("asked from inside when the daemon cannot ask"),
         };
+        let why = project.redact(vec![why]).pop().unwrap_or_default();
         if why != told {
             cx.progress(format!("not yet: {why}")).await?;
             told = why;

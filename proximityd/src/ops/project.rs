@@ -157,7 +157,7 @@ impl Project {
     }
 
     /// A failure without the app's secrets in its words.
-    fn without_secrets(&self, error: StepError) -> StepError {
+    pub fn without_secrets(&self, error: StepError) -> StepError {
         match error {
             StepError::Failed(mut failure) => {
                 failure.log = self.redact(failure.log);

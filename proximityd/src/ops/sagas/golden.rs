@@ -318,8 +318,10 @@ async fn create(
             cx.task(host, once, async || host.client.create_lxc(node, &create).await.map(Some)).await;
         match created {
             Err(error) if taken(&error) && !ours(&container, cx.id()).await? => {
+                let taken = data.vmid;
                 data.vmid = place::reserve_vmid(cx, host, node).await?;
                 cx.keep(data).await?;
+                place::release_vmid(cx, taken).await?;
             }
             Err(error) => return Err(error),
             Ok(()) => {

@@ -48,15 +48,26 @@ const LINKED: [&str; 4] = ["lvmthin", "zfspool", "rbd", "btrfs"];
 /// What a clone on such a storage needs free at least, in bytes.
 const LEAST_FREE: u64 = 2 << 30;
 
-/// Chooses a place on a host.
+/// Chooses a place on a host: the online node with most memory free that has what is asked for.
 ///
 /// # Errors
-/// What is missing, with what there is.
+/// What is missing on the first choice, with what there is.
 pub async fn choose(host: &Arc<Host>, wish: &Wish) -> Result<Place, StepError> {
     let resources = host.client.resources(None).await?;
     let nodes: Vec<&pve::Resource> =
         resources.iter().filter(|resource| resource.kind == pve::ResourceType::Node).collect();
-    let node = choose_node(host, wish, &nodes)?;
+    let mut first = None;
+    for node in choose_nodes(host, wish, &nodes)? {
+        match on_node(host, wish, node).await {
+            Err(error @ StepError::Failed(_)) => first = first.or(Some(error)),
+            other => return other,
+        }
+    }
+    Err(first
+        .unwrap_or_else(|| fault(Code::PveFailed, format!("no node of `{}` is online", host.config.name))))
+}
+
+async fn on_node(host: &Arc<Host>, wish: &Wish, node: &pve::Resource) -> Result<Place, StepError> {
     let name =
         node.node.clone().ok_or_else(|| fault(Code::PveFailed, "Proxmox VE lists a node without a name"))?;
     let storages = host.client.storages(&name, &pve::StorageFilter::default()).await?;
@@ -86,11 +97,12 @@ fn list(names: impl IntoIterator<Item = impl ToString>) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-fn choose_node<'a>(
+/// The nodes that may be tried, in order.
+fn choose_nodes<'a>(
     host: &Host,
     wish: &Wish,
     nodes: &[&'a pve::Resource],
-) -> Result<&'a pve::Resource, StepError> {
+) -> Result<Vec<&'a pve::Resource>, StepError> {
     let online = |node: &&pve::Resource| node.status.as_deref() == Some("online");
     let name = |node: &&'a pve::Resource| node.node.as_ref().map(ToString::to_string).unwrap_or_default();
     if nodes.is_empty() {
@@ -112,15 +124,12 @@ fn choose_node<'a>(
         if !online(found) {
             return Err(fault(Code::PveFailed, format!("the node `{wanted}` is offline")));
         }
-        return Ok(found);
+        return Ok(vec![found]);
     }
-    let free = |node: &&&pve::Resource| node.maxmem.unwrap_or(0).saturating_sub(node.mem.unwrap_or(0));
-    nodes
-        .iter()
-        .filter(|node| online(node))
-        .max_by_key(free)
-        .copied()
-        .ok_or_else(|| fault(Code::PveFailed, format!("no node of `{}` is online", host.config.name)))
+    let free = |node: &&'a pve::Resource| node.maxmem.unwrap_or(0).saturating_sub(node.mem.unwrap_or(0));
+    let mut online: Vec<&'a pve::Resource> = nodes.iter().filter(|node| online(node)).copied().collect();
+    online.sort_by_key(|node| std::cmp::Reverse(free(node)));
+    Ok(online)
 }
 
 fn choose_storage<'a>(

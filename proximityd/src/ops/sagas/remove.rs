@@ -59,12 +59,6 @@ impl Saga for Remove {
         let params: Params = cx.params()?;
         let container = Container::of(cx, &app)?;
         if step == "destroy" {
-            if matches!(container.owner().await?, Owner::Hidden) {
-                let vmid = container.vmid;
-                return Ok(Done::Skipped(format!(
-                    "container {vmid} is outside the pool now; it is left alone"
-                )));
-            }
             return Ok(match container.destroy(cx, &app.id, None).await? {
                 true => Done::Did(None),
                 false => Done::Skipped(format!("container {} is not there any more", container.vmid)),
@@ -77,6 +71,8 @@ impl Saga for Remove {
                 Ok(Done::Did(None))
             }
             Owner::Absent => Ok(Done::Skipped(format!("container {} is not there any more", container.vmid))),
+            // Perhaps only the permission is gone: the record and the secrets stay.
+            Owner::Hidden => Err(container.hidden()),
             _ => Ok(Done::Skipped(format!(
                 "container {} is not this app's any more; it is left alone",
                 container.vmid

@@ -179,7 +179,8 @@ async fn follow(
         let time = std::time::Duration::from_secs(120);
         let what = format!("follow-{number}");
         let output = cx.exec(&*guest, &what, |id| crate::guest::docker::compose(id, &args, time)).await?;
-        crate::ops::project::well(&output, "the app could not be told its new address")?;
+        crate::ops::project::well(&output, "the app could not be told its new address")
+            .map_err(|error| project.without_secrets(error))?;
     }
     let mut message = format!("its address is now {}", data.address);
     if let Some(text) = &project.template.address.text {

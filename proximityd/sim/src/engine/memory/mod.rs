@@ -1,8 +1,8 @@
 //! The engine that needs nothing installed: containers that exist in memory and on a few files only.
 //!
-//! A guest is a virtual file system ([`world`]), a shell and a table of programs written for it ([`shell`],
-//! [`commands`]), a Docker that keeps books ([`docker`]), one console ([`console`]), and an address of its own
-//! ([`net`]) on which its published ports answer. Everything a guest does is interpreted: no program of the machine
+//! A guest is a virtual file system (`world`), a shell and a table of programs written for it (`shell`,
+//! `commands`), a Docker that keeps books (`docker`), one console (`console`), and an address of its own
+//! (`net`) on which its published ports answer. Everything a guest does is interpreted: no program of the machine
 //! underneath is run, none of its files is read, and the only things of it that a guest can cause to exist are
 //! sockets on the guest's own loopback address and files below the guest's own directory.
 //!

@@ -65,8 +65,10 @@ pub(super) async fn create(
         let submit = async || host.client.clone_lxc(&node, golden, &clone).await.map(Some);
         match cx.task_traced(host, once, submit, async || traced(&container, &source, cx.id()).await).await {
             Err(error) if taken(&error) && !ours(&container, cx.id()).await? => {
+                let taken = data.vmid;
                 data.vmid = place::reserve_vmid(cx, host, &node).await?;
                 cx.keep(data).await?;
+                place::release_vmid(cx, taken).await?;
             }
             // Told by the storage itself: not every one of its kind can (pve-storage, feature `clone`).
             Err(error) if data.linked && no_linked_clones(&error) => {
