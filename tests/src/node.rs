@@ -40,15 +40,24 @@ impl Node {
     /// A call of the Proxmox VE API as root@pam; gives `data`.
     #[track_caller]
     pub fn as_root(&self, method: &str, path: &str) -> Value {
+        self.as_root_with(method, path, "")
+    }
+
+    /// As [`Node::as_root`], with a form as the body.
+    #[track_caller]
+    pub fn as_root_with(&self, method: &str, path: &str, body: &str) -> Value {
         let form = [("content-type", "application/x-www-form-urlencoded")];
         let login = format!("username=root@pam&password={}", self.text("root_password"));
         let ticket = self.send("POST", "/api2/json/access/ticket", &form, &login).expect("the node answers");
         let data = ticket.json()["data"].take();
         let word = |key: &str| data[key].as_str().unwrap_or_else(|| panic!("no {key}: {data}")).to_string();
         let (cookie, csrf) = (format!("PVEAuthCookie={}", word("ticket")), word("CSRFPreventionToken"));
-        let headers = [("cookie", cookie.as_str()), ("csrfpreventiontoken", csrf.as_str())];
+        let mut headers = vec![("cookie", cookie.as_str()), ("csrfpreventiontoken", csrf.as_str())];
+        if !body.is_empty() {
+            headers.extend(form);
+        }
         let path = format!("/api2/json{path}");
-        let reply = self.send(method, &path, &headers, "").expect("the node answers");
+        let reply = self.send(method, &path, &headers, body).expect("the node answers");
         assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
         reply.json()["data"].take()
     }

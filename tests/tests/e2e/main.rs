@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends
 
 mod access;
+mod address;
 mod concurrency;
 mod crash;
 mod daemon;
