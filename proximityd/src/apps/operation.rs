@@ -44,8 +44,18 @@ impl UseCases {
     pub(crate) async fn wait_operation(&self, params: WaitParams) -> Result<Operation, Problem> {
         let record = self.operation_named(&params.id).await?;
         let time = Duration::from_secs(params.timeout_seconds.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT));
-        // Over time is no failure: the answer says where it stands.
-        let _ = tokio::time::timeout(time, self.engine.wait(&record.id)).await;
+        let deadline = tokio::time::Instant::now() + time;
+        let mut record = record;
+        // One that was just written down is driven a moment later: it is asked for again until it has ended. Over time is no
+        // failure: the answer says where it stands.
+        while record.ended_at.is_none() && tokio::time::Instant::now() < deadline {
+            if tokio::time::timeout_at(deadline, self.engine.wait(&record.id)).await.is_ok() {
+                record = self.operation_named(&record.id).await?;
+                if record.ended_at.is_none() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
         let record = self.operation_named(&record.id).await?;
         self.operation_view(record).await
     }
