@@ -111,6 +111,12 @@ pub enum GuestError {
     /// What came back is not what was agreed on.
     #[error("the guest's shell answered what cannot be understood: {0}")]
     Garbled(String),
+    /// The container does not run, so nothing can run in it.
+    #[error("container {vmid} stopped while a command ran in it")]
+    Stopped {
+        /// The container.
+        vmid: u32,
+    },
     /// It took too long, and was ended.
     #[error("`{what}` did not end within {} s", after.as_secs())]
     Timeout {

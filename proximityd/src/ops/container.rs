@@ -7,6 +7,7 @@ use proximity_pve as pve;
 
 use super::context::Context;
 use super::failure::StepError;
+use super::inside::Inside;
 use super::task::Once;
 use crate::guest::Exec;
 use crate::hosts::Host;
@@ -65,7 +66,8 @@ impl Container {
 
     /// The way into it.
     pub fn guest(&self, cx: &Context) -> Arc<dyn Exec> {
-        cx.services.guests.of(&self.host, &self.node, self.vmid)
+        let transport = cx.services.guests.of(&self.host, &self.node, self.vmid);
+        Arc::new(Inside { container: self.clone(), transport })
     }
 
     /// Whose it is, read from Proxmox VE now.

@@ -1,5 +1,6 @@
 //! What a step sees of its operation: its inputs, its data, its journal, and a word to whoever watches.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::engine::Engine;
 use super::failure::StepError;
 use super::services::Services;
-use crate::guest::{Exec, Job, Output, jobs};
+use crate::guest::{Exec, GuestError, Job, Output, jobs};
 use crate::hosts::Host;
 use crate::model::app::AppRecord;
 use crate::model::operation::{JournalEntry, JournalKind, OperationRecord};
@@ -34,7 +35,12 @@ pub struct Context {
     pub(super) cancel: watch::Receiver<bool>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
     waiting: Mutex<Option<String>>,
+    /// How often in a row a guest answered what cannot be understood.
+    garbled: AtomicU32,
 }
+
+/// After so many answers in a row that cannot be understood, the next will not be either.
+const MOST_GARBLED: u32 = 5;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,6 +64,7 @@ impl Context {
             journal: Mutex::new(journal),
             cancel,
             place: Mutex::default(),
+            garbled: AtomicU32::new(0),
         }
     }
 
@@ -242,9 +249,24 @@ impl Context {
     ) -> Result<Output, StepError> {
         let job = job(jobs::id(self.id(), self.step(), what));
         let mut cancel = self.cancel.clone();
-        tokio::select! {
-            output = guest.run(&job) => Ok(output?),
-            _ = cancel.wait_for(|cancel| *cancel) => Err(StepError::Cancelled),
+        let result = tokio::select! {
+            result = guest.run(&job) => result,
+            _ = cancel.wait_for(|cancel| *cancel) => return Err(StepError::Cancelled),
+        };
+        match result {
+            Err(error @ GuestError::Garbled(_))
+                if self.garbled.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_GARBLED =>
+            {
+                let problem = Problem::new(Code::Failed, error.to_string())
+                    .cause(format!("that was so {MOST_GARBLED} times in a row"))
+                    .hint("open the container's console in Proxmox VE and see what writes there");
+                Err(StepError::failed(problem))
+            }
+            Err(error) => Err(error.into()),
+            Ok(output) => {
+                self.garbled.store(0, Ordering::Relaxed);
+                Ok(output)
+            }
         }
     }
 

@@ -253,6 +253,12 @@ impl Engine {
                 if let Some(saga) = saga {
                     saga.ended(&operation, ending, tx)?;
                 }
+                // An id that it took and does not use, because the daemon died between the two, is free again.
+                let used = match ending {
+                    Ending::Undone => None,
+                    _ => operation.data["vmid"].as_u64().and_then(|vmid| u32::try_from(vmid).ok()),
+                };
+                tx.release_unused_vmids(&operation.id, used)?;
                 tx.end_operation(&operation.id, state)?;
                 let mut event = crate::store::NewEvent::info(kind, message);
                 event.level = level;
@@ -347,17 +353,14 @@ impl Driver<'_> {
             match outcome {
                 Ok(()) => pause = FIRST_PAUSE,
                 Err(StepError::Wait(why)) => {
-                    self.store(self.cx.show_waiting(Some(&why)).await)?;
-                    let forward = matches!(next, Next::Forward(_));
-                    // An undo is not broken off by a cancel: it is what a cancel asks for.
-                    if forward {
-                        if let Err(StepError::Cancelled) = self.cx.pause(pause).await {
-                            self.cancel(error).await?;
-                        }
-                    } else {
-                        tokio::time::sleep(pause).await;
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    self.hold(&why, next, &mut pause, error).await?;
+                }
+                // Credentials or a certificate that changed since are mended by a person, and then the undo goes on.
+                Err(refusal) if refusal.is_refusal() && matches!(next, Next::Backward(_)) => {
+                    let StepError::Failed(failure) = refusal else { continue };
+                    let hint = failure.problem.hints.first().map(|hint| format!("; {hint}"));
+                    let why = format!("{}{}", failure.problem.message, hint.unwrap_or_default());
+                    self.hold(&why, next, &mut pause, error).await?;
                 }
                 Err(StepError::Cancelled) => self.cancel(error).await?,
                 Err(StepError::Store(store)) => return Err(store),
@@ -367,6 +370,27 @@ impl Driver<'_> {
                 },
             }
         }
+    }
+
+    /// Shows what holds it up, and waits a while.
+    async fn hold(
+        &self,
+        why: &str,
+        next: Next,
+        pause: &mut Duration,
+        error: &mut Option<OperationError>,
+    ) -> Result<(), StoreError> {
+        self.store(self.cx.show_waiting(Some(why)).await)?;
+        // An undo is not broken off by a cancel: it is what a cancel asks for.
+        if matches!(next, Next::Forward(_)) {
+            if let Err(StepError::Cancelled) = self.cx.pause(*pause).await {
+                self.cancel(error).await?;
+            }
+        } else {
+            tokio::time::sleep(*pause).await;
+        }
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        Ok(())
     }
 
     async fn forward(&self, index: usize) -> Result<(), StepError> {

@@ -40,6 +40,11 @@ impl StepError {
         StepError::Failed(Box::new(Failure { problem, log }))
     }
 
+    /// Whether a change outside, of credentials or of trust, can mend it: an undo waits for that.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, StepError::Failed(failure) if failure.problem.code == Code::Refused)
+    }
+
     /// Says what was being done, above Proxmox VE's own words.
     #[must_use]
     pub fn doing(self, what: &str) -> StepError {
@@ -102,6 +107,11 @@ impl From<GuestError> for StepError {
             GuestError::Refused { hint, .. } => {
                 StepError::failed(Problem::new(Code::Refused, error.to_string()).hint(hint))
             }
+            GuestError::Stopped { vmid } => StepError::failed(
+                Problem::new(Code::Failed, error.to_string())
+                    .cause("a person, its own init, or the kernel for want of memory ended it")
+                    .hint(format!("the node's log says which: journalctl -u pve-container@{vmid}")),
+            ),
             GuestError::Timeout { ref tail, .. } => {
                 let log = tail.clone();
                 StepError::with_log(Problem::new(Code::Timeout, error.to_string()), log)

@@ -7,6 +7,7 @@ pub mod context;
 pub mod engine;
 pub mod failure;
 pub mod health;
+mod inside;
 pub mod network;
 pub mod project;
 pub mod recovery;

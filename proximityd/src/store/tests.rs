@@ -90,3 +90,18 @@ async fn a_vmid_is_held_by_one_operation_at_a_time() {
     let held = store.read(|reader| reader.held_vmids("h")).await.unwrap();
     assert_eq!(held, [(100, "b".to_string())]);
 }
+
+#[tokio::test]
+async fn ids_that_an_operation_took_and_does_not_use_are_free_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for (vmid, operation) in [(100, "a"), (101, "a"), (102, "b")] {
+        assert!(store.write(move |tx| tx.reserve_vmid("h", vmid, operation)).await.unwrap());
+    }
+    store.write(|tx| tx.release_unused_vmids("a", Some(101))).await.unwrap();
+    let held = store.read(|reader| reader.held_vmids("h")).await.unwrap();
+    assert_eq!(held, [(101, "a".to_string()), (102, "b".to_string())]);
+    store.write(|tx| tx.release_unused_vmids("a", None)).await.unwrap();
+    let held = store.read(|reader| reader.held_vmids("h")).await.unwrap();
+    assert_eq!(held, [(102, "b".to_string())]);
+}

@@ -33,6 +33,20 @@ impl Tx<'_> {
             .execute(params![host, vmid, self.now])?;
         Ok(())
     }
+
+    /// Frees every vmid that an operation holds, but the one that it uses.
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn release_unused_vmids(&mut self, operation: &str, used: Option<u32>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE vmid SET released_at = ?3
+                 WHERE operation = ?1 AND released_at IS NULL AND vmid IS NOT ?2",
+            )?
+            .execute(params![operation, used, self.now])?;
+        Ok(())
+    }
 }
 
 impl Reader<'_> {

@@ -1,7 +1,9 @@
 //! Proxmox VE that fails in every way it can: the work is done or undone, never done twice, and the reason is told.
 
-use proximity_tests::Daemon;
+use proximity_tests::{Daemon, Output};
 use serde_json::{Value, json};
+
+use crate::operations::SICK;
 
 /// The calls of a deployment that change something on a node that has its golden container.
 const WRITES: &[(&str, &str)] = &[
@@ -168,6 +170,43 @@ fn a_clone_whose_worker_was_killed_is_not_left_behind_silently() {
         let named = output.error(daemon.dir()).contains(&format!("container {vmid}"));
         assert!(known || named, "{vmid} is left: {}", output.stderr);
     }
+}
+
+#[test]
+fn a_container_that_stops_in_the_middle_of_a_deployment_ends_it() {
+    let daemon = Daemon::start();
+    let file = daemon.file("compose.yaml", SICK);
+    let mut events = daemon.events("since=0");
+    let deploy = daemon.ctl_spawn(&["deploy", "-f", &file, "sick", "--timeout", "120s"]);
+    events.find(|e| e["kind"] == "step.started" && e["data"]["step"] == "healthy").unwrap();
+    let node = daemon.node();
+    let vmid = daemon.apps()[0]["vmid"].clone();
+    node.as_root("POST", &format!("/nodes/{}/lxc/{vmid}/status/stop", node.text("node")));
+    let output = Output::new("proximityctl".into(), &deploy.wait_with_output().unwrap()).exits(1);
+    assert!(output.stderr.contains(&format!("container {vmid} stopped")), "{}", output.stderr);
+    daemon.settle();
+    assert_eq!(daemon.apps(), Vec::<Value>::new());
+    daemon.assert_node_holds_what_is_known();
+}
+
+#[test]
+fn an_undo_waits_for_credentials_that_work_again() {
+    let daemon = Daemon::start();
+    let refusal = json!({ "kind": "status", "status": 401, "message": "authentication failure" });
+    let rule = json!({ "method": "DELETE", "path": "/nodes/*/lxc/*", "times": 0, "action": refusal });
+    daemon.node().faults(json!([rule]));
+    let mut events = daemon.events("since=0");
+    let compose =
+        "services:\n  web:\n    image: docker.io/library/no-such-image:1\n    ports: [\"8080:80\"]\n";
+    let file = daemon.file("compose.yaml", compose);
+    let deploy = daemon.ctl_spawn(&["deploy", "-f", &file, "lost"]);
+    let waiting = events.find(|e| e["kind"] == "operation.waiting" && e["level"] == "warning").unwrap();
+    assert!(waiting["message"].as_str().unwrap().contains("host add --replace"), "{waiting:#}");
+    daemon.node().faults(json!([]));
+    Output::new("proximityctl".into(), &deploy.wait_with_output().unwrap()).exits(1);
+    let operations = daemon.settle();
+    assert!(operations.iter().all(|op| op["state"] != "needs-attention"), "{operations:#?}");
+    daemon.assert_node_holds_what_is_known();
 }
 
 #[test]
