@@ -9,6 +9,7 @@ use clap::Args;
 use proto_json::host::{
     Add, AddParams, Certificate, CertificateOutput, CertificateParams, Host, HostName, Test,
 };
+use proto_json::{Code, Problem};
 use serde::Deserialize;
 
 use crate::commands::{doctor, host};
@@ -150,6 +151,7 @@ async fn trusted(session: &Session, args: &ConnectArgs) -> Result<Option<String>
         return Ok(given);
     }
     let mut shown: Vec<CertificateOutput> = Vec::new();
+    let mut away = None;
     for endpoint in &args.endpoint {
         let asked =
             session.client.call::<Certificate>(&CertificateParams { endpoint: endpoint.clone() }).await;
@@ -158,12 +160,15 @@ async fn trusted(session: &Session, args: &ConnectArgs) -> Result<Option<String>
             // One node of several may be away.
             Err(Error::Daemon(problem)) if args.endpoint.len() > 1 => {
                 session.ui.warn(&format!("{endpoint}: {}", problem.message));
+                away = Some(problem);
             }
             Err(error) => return Err(error),
         }
     }
     let Some(first) = shown.first() else {
-        return Err(Error::failed("none of the endpoints can be reached"));
+        return Err(
+            away.map_or_else(|| Error::usage("an endpoint is needed", "give --endpoint"), Error::Daemon)
+        );
     };
     let same =
         |certificate: &CertificateOutput| certificate.fingerprint.eq_ignore_ascii_case(&first.fingerprint);
@@ -206,14 +211,13 @@ fn confirm_pin(session: &Session, shown: &CertificateOutput) -> Result<(), Error
 }
 
 fn mismatch(shown: &CertificateOutput, given: &str) -> Error {
-    Error::Failed {
-        message: format!("the certificate of {} is another one than --fingerprint says", shown.endpoint),
-        causes: vec![format!("it shows {}", shown.fingerprint), format!("given was {given}")],
-        hints: vec![
-            "look at `pvenode cert info` on the host: it was renewed, or this is not the host".into(),
-        ],
-        log: Vec::new(),
-    }
+    let message = format!("the certificate of {} is another one than --fingerprint says", shown.endpoint);
+    Error::Daemon(
+        Problem::new(Code::Refused, message)
+            .cause(format!("it shows {}", shown.fingerprint))
+            .cause(format!("given was {given}"))
+            .hint("look at `pvenode cert info` on the host: it was renewed, or this is not the host"),
+    )
 }
 
 /// A fingerprint in the form that Proxmox VE prints: 32 bytes in upper case, colons between them.

@@ -196,6 +196,7 @@ async fn places(report: &mut Report<'_>) {
         }
         report.add("nodes", CheckStatus::Ok, format!("node {node} is online"), vec![]);
         storages(report, &node).await;
+        bridges(report, &node).await;
         clock(report, &node).await;
     }
 }
@@ -227,6 +228,7 @@ async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
             report.add("storage", status, message, vec![]);
         }
     }
+    chosen_storage(report, node, &storages);
     let mut template = None;
     for storage in holding(&pve::ContentType::Vztmpl) {
         match host.client.storage_content(node, &storage.storage, Some(&pve::ContentType::Vztmpl), None).await
@@ -260,6 +262,54 @@ async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
             format!("no storage that the credentials see on {node} takes container templates"),
             vec!["Datacenter > Storage > Edit > Content > Container template; and Datastore.AllocateTemplate on it".into()],
         ),
+    }
+}
+
+/// The storage that the host's configuration names, where it names one.
+fn chosen_storage(report: &mut Report<'_>, node: &pve::NodeName, storages: &[pve::NodeStorage]) {
+    let Some(wanted) = &report.host.config.storage else { return };
+    let replace = || vec!["choose another: proximityctl host add --replace --storage STORAGE".to_string()];
+    let fault = match storages.iter().find(|storage| storage.storage.as_str() == wanted) {
+        None => "is not there, or the credentials do not see it",
+        Some(found) if !found.holds(&pve::ContentType::Rootdir) => "takes no containers",
+        Some(found) if !found.enabled || !found.active => "is disabled or not active",
+        Some(_) => return,
+    };
+    let message = format!("{node}: the host's own storage `{wanted}` {fault}");
+    report.add("storage", CheckStatus::Failed, message, replace());
+}
+
+/// The bridge that a container would get.
+async fn bridges(report: &mut Report<'_>, node: &pve::NodeName) {
+    let host = report.host;
+    let bridges = match host.client.node_network(node, Some(pve::NetworkFilter::AnyBridge)).await {
+        Ok(bridges) => bridges,
+        Err(error) => return report.failed("bridge", &error),
+    };
+    let names: Vec<&str> = bridges.iter().map(|bridge| bridge.iface.as_str()).collect();
+    let wanted = host.config.bridge.as_deref();
+    match wanted
+        .map_or_else(|| names.iter().min().copied(), |wanted| names.iter().find(|n| **n == wanted).copied())
+    {
+        Some(bridge) => report.add("bridge", CheckStatus::Ok, format!("{node}: {bridge}"), vec![]),
+        None => {
+            let message = match wanted {
+                Some(wanted) => {
+                    format!(
+                        "{node}: the host's own bridge `{wanted}` is not there, or the credentials may not use it"
+                    )
+                }
+                None => format!("{node}: there is no bridge that the credentials may use"),
+            };
+            let hints = vec![
+                format!("they need SDN.Use on {BRIDGES}BRIDGE"),
+                format!(
+                    "bridges that they may use: {}",
+                    if names.is_empty() { "none".into() } else { names.join(", ") }
+                ),
+            ];
+            report.add("bridge", CheckStatus::Failed, message, hints);
+        }
     }
 }
 

@@ -74,11 +74,37 @@ fn a_certificate_other_than_the_pinned_one_is_refused() {
     let daemon = Daemon::start();
     let node = host.node();
     let other = vec!["AB"; 32].join(":");
-    let wrong = add(&daemon, &node, node.text("token_secret"), &other);
-    assert!([1, 4, 7].contains(&wrong.status), "{}: {}", wrong.status, wrong.stderr);
+    let wrong = add(&daemon, &node, node.text("token_secret"), &other).exits(4);
     assert!(wrong.stderr.contains("fingerprint"), "{}", wrong.stderr);
     assert!(wrong.stderr.contains(node.text("fingerprint")), "what it has is told: {}", wrong.stderr);
     assert_eq!(daemon.ctl(&["host", "ls", "-o", "json"]).ok().json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_storage_and_a_bridge_of_the_hosts_own_are_checked_by_name() {
+    let host = SecondHost::start();
+    let daemon = Daemon::start();
+    let node = host.node();
+    added(&daemon, &node);
+    let endpoint = node.text("listen").to_string();
+    let file = daemon.file("token", node.text("token_secret"));
+    let print = node.text("fingerprint");
+    let args =
+        ["host", "add", "second", "--replace", "--endpoint", &endpoint, "--token-id", node.text("token_id")];
+    let more = ["--token-file", &file, "--fingerprint", print, "--storage", "nowhere", "--bridge", "vmbr77"];
+    daemon.ctl(&[&args[..], &more[..]].concat()).exits(1);
+    let tested = daemon.ctl(&["host", "test", "second", "-o", "json"]);
+    let checks = tested.json();
+    let failed: Vec<&str> = checks["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["status"] == "failed")
+        .map(|check| check["message"].as_str().unwrap())
+        .collect();
+    assert!(failed.iter().any(|message| message.contains("storage `nowhere`")), "{failed:?}");
+    assert!(failed.iter().any(|message| message.contains("bridge `vmbr77`")), "{failed:?}");
+    assert_eq!(checks["usable"], false);
 }
 
 #[test]
@@ -96,6 +122,8 @@ fn a_host_that_is_not_there_is_exit_7() {
         "--token-file",
         &file,
     ];
+    let both = [&args[..], &["--endpoint", "127.0.0.1:2"]].concat();
+    daemon.ctl(&both).exits(7);
     let output = daemon.ctl(&args).exits(7);
     assert!(output.stderr.contains("127.0.0.1:1"), "{}", output.stderr);
     assert!(output.stderr.contains("onnection refused"), "{}", output.stderr);
