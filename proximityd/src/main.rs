@@ -1,6 +1,6 @@
 //! `proximityd`: reads the command line, sets up the log, and runs the daemon.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,10 +54,13 @@ fn log(config: &Config) {
     // At its finest level the websocket library writes whole requests, credentials and all.
     let filter = filter.with_target("tungstenite", tracing::Level::DEBUG);
     let registry = tracing_subscriber::registry().with(filter);
+    // Colours are for a terminal (and not for one whose owner wants none: https://no-color.org).
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = std::io::stderr().is_terminal() && !unwanted;
     match config.log_format {
-        LogFormat::Text => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init()
-        }
+        LogFormat::Text => registry
+            .with(tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr))
+            .init(),
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).init()
         }

@@ -77,7 +77,7 @@ impl Vault {
                 let identity = parse(&text).map_err(VaultError::Credential)?;
                 Ok(Vault { identity: identity.into(), home: "systemd credential".into() })
             }
-            (IdentityHome::SecretService, _) => from_secret_service(),
+            (IdentityHome::SecretService, _) => from_secret_service(database_exists),
             (IdentityHome::Auto | IdentityHome::File, _) => {
                 from_file(data_dir.join("identity.key"), database_exists)
             }
@@ -159,12 +159,17 @@ fn write_new(path: &Path, key: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-fn from_secret_service() -> Result<Vault, VaultError> {
+fn from_secret_service(database_exists: bool) -> Result<Vault, VaultError> {
     let fault = |error: keyring::Error| VaultError::SecretService(error.to_string());
     let entry = keyring::Entry::new("proximity", NAME).map_err(fault)?;
     let home = "Secret Service".to_string();
     match entry.get_password() {
         Ok(text) => Ok(Vault { identity: parse(&text).map_err(VaultError::SecretService)?.into(), home }),
+        Err(keyring::Error::NoEntry) if database_exists => Err(VaultError::SecretService(
+            "it holds no identity, but a database is there, whose secrets were sealed with one; unlock the keyring that has \
+             it, set `identity` to where it was, or move the database away"
+                .into(),
+        )),
         Err(keyring::Error::NoEntry) => {
             let identity = x25519::Identity::generate();
             entry.set_password(identity.to_string().expose_secret()).map_err(fault)?;
@@ -192,6 +197,13 @@ mod tests {
         assert_eq!(again.open_secret(&sealed).unwrap().expose_secret(), "s3cret");
         let mode = fs::metadata(dir.path().join("identity.key")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
+    }
+
+    #[test]
+    fn a_keyring_without_the_identity_of_a_database_is_refused_and_gets_no_new_one() {
+        keyring::set_default_credential_builder(keyring::mock::default_credential_builder());
+        let refused = from_secret_service(true).unwrap_err().to_string();
+        assert!(refused.contains("holds no identity"), "{refused}");
     }
 
     #[test]

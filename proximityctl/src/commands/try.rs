@@ -163,10 +163,13 @@ async fn check(url: &str) -> Result<(), Error> {
 fn tell(session: &Session, home: &Home, app: &App) -> Result<(), Error> {
     write(session, app)?;
     let dir = home.dir().display();
+    // As it was called: it may not be in the search path.
+    let called = std::env::args().next().filter(|program| program.contains('/'));
+    let program = called.as_deref().unwrap_or("proximityctl");
     session.ui.say(&format!(
         "\nThe daemon goes on. To use it, type\n\n  export PROXIMITY_SOCKET={}\n\nand then, for example\n\n  \
-         proximityctl ls\n  proximityctl info {}\n  proximityctl catalog ls\n\nTo end it and remove everything:\n\n  \
-         proximityctl try --stop {dir}",
+         {program} ls\n  {program} info {}\n  {program} catalog ls\n\nTo end it and remove everything:\n\n  \
+         {program} try --stop {dir}",
         home.socket().display(),
         app.name
     ));
