@@ -5,6 +5,8 @@ use proto_json::method::NoParams;
 use proto_json::{Problem, openrpc};
 
 use super::{UseCases, checks, store_problem};
+use crate::guest::provision;
+use crate::model::golden::{Golden, GoldenState};
 
 /// Free space of the data directory below which something should be done, in bytes.
 const LITTLE: u64 = 512 << 20;
@@ -37,6 +39,8 @@ impl UseCases {
     pub(crate) async fn doctor(&self, _: NoParams) -> Result<DoctorOutput, Problem> {
         let mut checks = vec![self.identity_check(), self.space_check()];
         checks.push(self.operations_check().await?);
+        let goldens = self.services.store.read(|reader| reader.goldens()).await.map_err(store_problem)?;
+        checks.extend(old_goldens(&goldens, &provision::recipe()));
         let hosts = self.services.hosts.all();
         if hosts.is_empty() {
             checks.push(Check {
@@ -106,4 +110,49 @@ fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = text.split_whitespace().nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
     pages * u64::try_from(rustix::param::page_size()).unwrap_or(4096)
+}
+
+/// Golden containers of an older recipe: nothing is cloned from them any more, but linked clones may still need them.
+fn old_goldens(goldens: &[Golden], recipe: &str) -> Vec<Check> {
+    let old = goldens.iter().filter(|golden| golden.state == GoldenState::Ready && golden.recipe != recipe);
+    old.filter_map(|golden| {
+        let vmid = golden.vmid?;
+        Some(Check {
+            id: "golden".into(),
+            host: Some(golden.host.clone()),
+            status: CheckStatus::Ok,
+            message: format!("{}: container {vmid} is a golden container of an older recipe", golden.node),
+            hints: vec![format!(
+                "no new app is cloned from it; once no app is left that was, remove it: pct destroy {vmid} \
+                 (Proxmox VE refuses while a linked clone needs it)"
+            )],
+        })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_containers_of_older_recipes_are_named_and_others_are_not() {
+        let golden = |vmid, recipe: &str, state| Golden {
+            operation: format!("op-{vmid}"),
+            host: "h".into(),
+            node: "n".into(),
+            storage: "s".into(),
+            recipe: recipe.into(),
+            vmid: Some(vmid),
+            state,
+        };
+        let goldens = [
+            golden(100, "old", GoldenState::Ready),
+            golden(101, "new", GoldenState::Ready),
+            golden(102, "old", GoldenState::Building),
+        ];
+        let checks = old_goldens(&goldens, "new");
+        let messages: Vec<&str> = checks.iter().map(|check| check.message.as_str()).collect();
+        assert_eq!(messages, ["n: container 100 is a golden container of an older recipe"]);
+    }
 }

@@ -79,7 +79,13 @@ pub(super) async fn make_sure(
             }
             (GoldenState::Ready, vmid) => {
                 let id = found.operation.clone();
-                cx.services.store.write(move |tx| tx.set_golden(&id, vmid, GoldenState::Retired)).await?;
+                cx.services
+                    .store
+                    .write(move |tx| {
+                        tx.release_unused_vmids(&id, None)?;
+                        tx.set_golden(&id, vmid, GoldenState::Retired)
+                    })
+                    .await?;
                 cx.progress("the golden container is gone; building a new one").await?;
             }
             _ => built(cx, &found.operation).await?,
