@@ -39,10 +39,12 @@ pub fn script(job: &Job) -> Vec<u8> {
 }
 
 /// Looks whether the job has `ended`, is `running`, or there is `nothing` of it; `then` gives the command for each word.
+/// One that ends between the first two looks has left its `rc` by then, so that is looked for once more.
 pub fn look(dir: &str, then: impl Fn(&str) -> String) -> String {
+    let ended = then("ended");
     format!(
-        "if [ -e {dir}/rc ]; then {}; elif [ -e {dir}/pid ] && kill -0 $(cat {dir}/pid); then {}; else {}; fi 2>/dev/null",
-        then("ended"),
+        "if [ -e {dir}/rc ]; then {ended}; elif [ -e {dir}/pid ] && kill -0 $(cat {dir}/pid); then {}; \
+         elif [ -e {dir}/rc ]; then {ended}; else {}; fi 2>/dev/null",
         then("running"),
         then("nothing")
     )
@@ -76,4 +78,29 @@ pub fn kill(dir: &str) -> String {
 /// Clears the job away.
 pub fn clear(dir: &str) -> String {
     format!("rm -rf {dir}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    /// A stand-in for `kill` at which the job ends: it was there, and is not any more.
+    const ENDS: &str = "kill() { echo 0 >$DIR/rc; return 1; }\n";
+
+    #[test]
+    fn a_job_that_ends_while_it_is_looked_at_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let look = |before: &str| {
+            let script = format!("{before}{}", super::look(path, |word| format!("echo {word}")));
+            let output = Command::new("sh").args(["-c", &script]).env("DIR", path).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_string()
+        };
+        assert_eq!(look(""), "nothing");
+        std::fs::write(dir.path().join("pid"), std::process::id().to_string()).unwrap();
+        assert_eq!(look(""), "running");
+        assert_eq!(look("kill() { return 1; }\n"), "nothing", "it was ended hard");
+        assert_eq!(look(ENDS), "ended");
+        assert_eq!(look(""), "ended");
+    }
 }
