@@ -112,6 +112,7 @@ fn app(number: usize, clock: &Clock) -> AppRecord {
         timeout_seconds: None,
         ports: Vec::new(),
         probe_from: ProbeFrom::Daemon,
+        ssh: None,
     };
     AppRecord {
         id: format!("bench{number:09}"),

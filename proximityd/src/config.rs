@@ -87,6 +87,7 @@ struct File {
     limits: Limits,
     poll: Poll,
     registry: Registry,
+    guest: Guest,
 }
 
 /// Who may use the socket, besides root and the daemon's own user.
@@ -161,6 +162,20 @@ impl Default for Registry {
     }
 }
 
+/// The insides of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Guest {
+    /// SSH into containers, where they have a server and the daemon has a route. Without it no key is put into any.
+    pub ssh: bool,
+}
+
+impl Default for Guest {
+    fn default() -> Guest {
+        Guest { ssh: true }
+    }
+}
+
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each field is explained at its flag or in its section
@@ -177,6 +192,7 @@ pub struct Config {
     pub limits: Limits,
     pub poll: Poll,
     pub registry: Registry,
+    pub guest: Guest,
 }
 
 /// What is wrong with the configuration.
@@ -298,6 +314,7 @@ impl Config {
             limits: file.limits,
             poll: file.poll,
             registry: file.registry,
+            guest: file.guest,
         };
         config.check()?;
         Ok(config)
@@ -384,6 +401,16 @@ mod tests {
     }
 
     #[test]
+    fn ssh_into_containers_is_on_until_it_is_turned_off() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Config::load(&cli(&[]), &user(dir.path())).unwrap().guest.ssh);
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, "[guest]\nssh = false\n").unwrap();
+        let config = Config::load(&cli(&["--config", file.to_str().unwrap()]), &user(dir.path())).unwrap();
+        assert!(!config.guest.ssh);
+    }
+
+    #[test]
     fn root_and_users_have_their_own_paths() {
         let root = Surroundings { root: true, ..Surroundings::default() };
         let config = Config::load(&cli(&["--data-dir", "/var/lib/proximity"]), &root).unwrap();
@@ -446,6 +473,7 @@ mod tests {
             "host-seconds",
             "probe-seconds",
             "lookup",
+            "ssh",
         ] {
             assert!(uncommented.contains(&format!("\n{key} = ")), "{key} is not in the sample");
         }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use proximity_catalog::Catalog;
 use rustix::fs::{FlockOperation, flock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +17,9 @@ use tokio::sync::watch as channel;
 use crate::apps::UseCases;
 use crate::config::{Config, Registry as RegistryConfig};
 use crate::embedded::{self, Embedded};
+use crate::guest::inside::Inside;
 use crate::guest::sessions::Guests;
+use crate::guest::ssh::own_key::OwnKey;
 use crate::hosts::{Host, Hosts};
 use crate::model::clock::Clock;
 use crate::model::ids::Ids;
@@ -52,7 +56,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let ids = Ids::random(clock.clone());
     let services = Arc::new(Services {
         hosts: hosts(&store, &vault)?,
-        guests: Guests::new(ids.clone(), config.data_dir.join("ssh")),
+        guests: guests(&config, &store, &vault, &ids).await?,
         registry: registry(config.registry)?,
         queues: Queues::new(config.limits.operations_per_node),
         probe_client: probe_client()?,
@@ -156,6 +160,38 @@ fn hosts(store: &Store, vault: &Vault) -> anyhow::Result<Hosts> {
     Ok(hosts)
 }
 
+/// The name under which the store keeps the sealed seed of our own SSH key.
+const SSH_KEY: &str = "ssh-key";
+
+/// The ways into containers; with SSH, our own key is made at the first start.
+async fn guests(config: &Config, store: &Store, vault: &Vault, ids: &Ids) -> anyhow::Result<Guests> {
+    let dir = config.data_dir.join("ssh");
+    let guests = Guests::new(ids.clone(), dir.clone());
+    if !config.guest.ssh {
+        return Ok(guests);
+    }
+    let seed = match store.read_now(|reader| reader.meta(SSH_KEY))? {
+        Some(sealed) => {
+            let sealed = BASE64.decode(sealed).context("the daemon's SSH key in the database is damaged")?;
+            vault.open_secret(&sealed).context("the daemon's SSH key")?
+        }
+        None => {
+            let seed = OwnKey::make()?;
+            let sealed = BASE64.encode(vault.seal(&seed));
+            store.write(move |tx| tx.set_meta(SSH_KEY, &sealed)).await?;
+            seed
+        }
+    };
+    match OwnKey::open(&seed) {
+        Ok(key) => Ok(guests.with_inside(Inside::new(key, dir.join("guests")))),
+        // Everything works without it.
+        Err(error) => {
+            tracing::warn!(%error, "containers are not reached by SSH");
+            Ok(guests)
+        }
+    }
+}
+
 async fn embedded_host(services: &Services, config: &Config) -> anyhow::Result<Embedded> {
     let node = embedded::start(&config.data_dir, config.fault_plan.as_deref()).await?;
     let sealed = services.vault.seal(&node.secret);
@@ -196,4 +232,44 @@ fn registry(config: RegistryConfig) -> anyhow::Result<Registry> {
     let client =
         reqwest::Client::builder().user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION"))).build()?;
     Ok(Registry::new(Some(client)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::config::{Cli, IdentityHome, Surroundings};
+
+    #[tokio::test]
+    async fn our_ssh_key_is_made_once_and_kept_sealed_and_not_at_all_where_it_is_turned_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("test.db"), Clock::fixed(0)).unwrap();
+        let vault = Vault::open(IdentityHome::File, dir.path(), None, false).unwrap();
+        let ids = Ids::random(Clock::system());
+        let here = Surroundings { home: Some(dir.path().into()), ..Surroundings::default() };
+        let cli = Cli::parse_from(["proximityd", "--data-dir", dir.path().to_str().unwrap()]);
+        let mut config = Config::load(&cli, &here).unwrap();
+        config.guest.ssh = false;
+        assert!(guests(&config, &store, &vault, &ids).await.unwrap().inside().is_none());
+        assert_eq!(store.read_now(|reader| reader.meta(SSH_KEY)).unwrap(), None);
+
+        config.guest.ssh = true;
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            let guests = guests(&config, &store, &vault, &ids).await.unwrap();
+            lines.push(guests.inside().unwrap().line("127.0.0.1").unwrap());
+        }
+        assert_eq!(lines[0], lines[1], "the same key after a restart");
+        let sealed = store.read_now(|reader| reader.meta(SSH_KEY)).unwrap().unwrap();
+        let sealed = BASE64.decode(sealed).unwrap();
+        let seed = vault.open_secret(&sealed).unwrap();
+        assert!(!String::from_utf8_lossy(&sealed).contains(seed.expose_secret()));
+        assert!(lines[0].contains(OwnKey::open(&seed).unwrap().public()), "it is the one that is kept");
+
+        store.write(|tx| tx.set_meta(SSH_KEY, "damaged")).await.unwrap();
+        let error = guests(&config, &store, &vault, &ids).await.unwrap_err();
+        assert!(format!("{error:#}").contains("SSH key"), "{error:#}");
+    }
 }

@@ -330,7 +330,7 @@ fn container(services: &Services, app: &AppRecord) -> Option<Container> {
 
 async fn ask_inside(services: &Services, app: &AppRecord, project: &Project) -> Option<Attempt> {
     let container = container(services, app)?;
-    let guest = services.guests.of(&container.host, &container.node, container.vmid);
+    let guest = container.inside(services, app);
     let id = format!("watch-{}", services.ids.nonce());
     // A console in use, or a host that does not answer, says nothing of the app.
     health::from_guest(&*guest, id, project, &app.spec.ports).await.ok()

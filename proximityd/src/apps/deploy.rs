@@ -161,6 +161,7 @@ impl UseCases {
             timeout_seconds: params.timeout_seconds,
             ports: Vec::new(),
             probe_from: ProbeFrom::default(),
+            ssh: None,
         };
         let app = AppRecord {
             id: self.services.ids.next(),

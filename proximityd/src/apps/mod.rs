@@ -5,6 +5,7 @@ pub mod checks;
 mod daemon;
 mod deploy;
 mod host;
+mod inside;
 mod list;
 mod operation;
 mod power;

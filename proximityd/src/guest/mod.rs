@@ -1,7 +1,9 @@
 //! Running things inside a container: what a job is, and what comes back. How it gets there is a transport's matter.
 
+pub mod admission;
 pub mod console;
 pub mod docker;
+pub mod inside;
 pub mod joblines;
 pub mod jobs;
 pub mod provision;
@@ -95,13 +97,13 @@ pub enum GuestError {
     /// The connection ended in the middle. The job may still run; asking again with the same id finds it.
     #[error("the console's connection ended: {0}")]
     Cut(String),
-    /// The node cannot be reached by SSH now, or the connection ended. The job may still run, as above.
-    #[error("SSH to the node: {0}")]
+    /// The node or the container cannot be reached by SSH now, or the connection ended. The job may still run, as above.
+    #[error("SSH: {0}")]
     Ssh(String),
-    /// SSH to the node cannot work before somebody changes something.
-    #[error("SSH to the node {address} is refused: {why}")]
+    /// SSH cannot work before somebody changes something. Nothing was started.
+    #[error("SSH to {address} is refused: {why}")]
     Refused {
-        /// The node.
+        /// The node or the container.
         address: String,
         /// Why, in the words of who refused.
         why: String,

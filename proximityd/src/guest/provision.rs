@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::admission;
+
 /// Whether Docker and Compose are there already, as in a template that was made for it; a Docker that is just starting
 /// gets its time.
 pub const READY: &str = r#"command -v docker >/dev/null 2>&1 || exit 3
@@ -54,13 +56,17 @@ mkdir -p /var/lib/apt/lists/partial
 sync
 "#;
 
-/// Gives a clone its own identity and waits until its Docker answers. The machine-id was made by systemd at boot and the
-/// engine's id by Docker at its start.
-pub const FIRST_BOOT: &str = r#"if command -v ssh-keygen >/dev/null 2>&1 && [ -d /etc/ssh ]; then
+/// Makes a clone's own SSH host keys: Proxmox VE makes new ones where a container is created, not where it is cloned. Its SSH
+/// server could not start without any, and systemd may have given it up (start limit, systemd.unit(5)).
+const HOST_KEYS: &str = r#"if command -v ssh-keygen >/dev/null 2>&1 && [ -d /etc/ssh ]; then
   ssh-keygen -A >/dev/null
+  systemctl reset-failed ssh >/dev/null 2>&1 || true
   systemctl start ssh >/dev/null 2>&1 || true
 fi
-i=0
+"#;
+
+/// Waits until a clone's Docker answers.
+const DOCKER: &str = r#"i=0
 until docker info >/dev/null 2>&1; do
   i=$((i+1))
   if [ $i -ge 240 ]; then docker info >&2; systemctl status docker >&2; exit 1; fi
@@ -68,6 +74,12 @@ until docker info >/dev/null 2>&1; do
 done
 docker info --format '{{.ID}}'
 "#;
+
+/// Gives a clone its own identity, lets the daemon in by SSH (see [`admission`]), and waits until its Docker answers. The
+/// machine-id was made by systemd at boot and the engine's id by Docker at its start.
+pub fn first_boot() -> String {
+    [HOST_KEYS, admission::SCRIPT, DOCKER].concat()
+}
 
 /// Disk of a golden container, in GiB: Debian with Docker takes 1.2 GB; a clone's disk can only grow from here.
 pub const GOLDEN_DISK_GIB: u32 = 3;
@@ -109,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_scripts_are_valid_shell() {
-        for script in [READY, INSTALL, SEAL, FIRST_BOOT] {
+        for script in [READY, INSTALL, SEAL, &first_boot()] {
             let status = std::process::Command::new("sh").args(["-n", "-c", script]).status().unwrap();
             assert!(status.success(), "{script}");
         }

@@ -1,5 +1,6 @@
-//! The ways into containers. A console session is one per container at a time, kept open a little while, never broken into
-//! while a person is there; SSH to the node serves where there is no console.
+//! The ways into containers, and which one serves. A console session is one per container at a time, kept open a little while,
+//! never broken into while a person is there; SSH to the node serves where there is no console. SSH into the container is
+//! taken before both where it was set up and works; what sets it up never goes by it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,9 +12,10 @@ use proximity_pve as pve;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::console::{Session, Terminal};
+use super::inside::{Door, Inside};
 use super::joblines::JOBS;
 use super::ssh::nodes::Nodes;
-use super::ssh::pct::Pct;
+use super::ssh::remote::Remote;
 use super::{Exec, GuestError, Job, Output};
 use crate::hosts::Host;
 use crate::model::ids::Ids;
@@ -32,12 +34,24 @@ pub struct Guests {
     ids: Ids,
     consoles: Mutex<HashMap<(String, pve::Vmid), Arc<Console>>>,
     nodes: Arc<Nodes>,
+    inside: Option<Inside>,
 }
 
 impl Guests {
     /// Nobody is attached yet. What SSH needs on the disk is written below `ssh_dir`.
     pub fn new(ids: Ids, ssh_dir: PathBuf) -> Guests {
-        Guests { ids, consoles: Mutex::default(), nodes: Arc::new(Nodes::new(ssh_dir)) }
+        Guests { ids, consoles: Mutex::default(), nodes: Arc::new(Nodes::new(ssh_dir)), inside: None }
+    }
+
+    /// With SSH into containers.
+    #[must_use]
+    pub fn with_inside(self, inside: Inside) -> Guests {
+        Guests { inside: Some(inside), ..self }
+    }
+
+    /// SSH into containers; None when it is turned off.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.inside.as_ref()
     }
 
     /// The inside of a container: by the console where there is one, else by SSH where that is set up, else by the console
@@ -48,6 +62,21 @@ impl Guests {
             None => console,
             Some(_) => Arc::new(Either { console, nodes: Arc::clone(&self.nodes) }),
         }
+    }
+
+    /// The inside of a container with an SSH server that has our key: by SSH where the daemon has a route and is let in, else
+    /// as [`Guests::of`].
+    pub fn best(&self, host: &Arc<Host>, node: &pve::NodeName, door: Door<'_>) -> Arc<dyn Exec> {
+        let otherwise = self.of(host, node, door.vmid);
+        match &self.inside {
+            Some(inside) => inside.exec(door, &self.ids, otherwise),
+            None => otherwise,
+        }
+    }
+
+    /// Whether a container lets us in by SSH, asked now; None when that is turned off, or cannot be.
+    pub async fn test_inside(&self, door: Door<'_>) -> Option<Result<(), GuestError>> {
+        self.inside.as_ref()?.test(door, &self.ids).await
     }
 
     /// Whether a node lets us in by SSH.
@@ -99,7 +128,7 @@ impl Exec for Either {
             return self.console.run(job).await;
         }
         let way = self.nodes.get(host, node).await?;
-        let result = Pct::new(way, vmid.get(), ids.clone()).run(job).await;
+        let result = Remote::pct(way, vmid.get(), ids.clone()).run(job).await;
         if matches!(result, Err(GuestError::Ssh(_))) {
             self.nodes.forget(host, node);
         }

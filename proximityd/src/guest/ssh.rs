@@ -1,14 +1,17 @@
-//! SSH to a Proxmox VE node, by the system's `ssh` (OpenSSH): one command at a time, its streams and its end.
+//! SSH to a Proxmox VE node or into a container, by the system's `ssh` (OpenSSH): one command at a time, its streams and its
+//! end.
 //!
-//! Nothing of a person's SSH is used: no configuration, no known hosts, no password, no forwarding. The node is known by its
-//! pinned key alone. What is run there is left to `pct`, which node and which address to `nodes`, the keys to `keys`.
+//! Nothing of a person's SSH is used: no configuration, no known hosts, no password, no forwarding. The other side is known by
+//! its pinned key alone. What is run there is left to `remote`, which node and which address to `nodes`, the keys to `keys`
+//! and `own_key`.
 //!
 //! `ssh` ends with 255 both when it cannot connect and when the command does so: see `marks`.
 
 pub mod keys;
 pub mod marks;
 pub mod nodes;
-pub mod pct;
+pub mod own_key;
+pub mod remote;
 
 use std::ffi::OsString;
 use std::fs;
@@ -32,10 +35,8 @@ use marks::{Marks, Raw};
 
 /// What shells say where there is no `pct`.
 const NO_PCT: [&str; 3] = ["pct: command not found", "pct: not found", "command not found: pct"];
-/// What the node is called to `ssh`, whatever its address: its key is pinned under this name.
+/// What the other side is called to `ssh`, whatever its address: its key is pinned under this name.
 const ALIAS: &str = "proximity-node";
-/// Seconds for connecting.
-const CONNECT_SECONDS: u32 = 10;
 /// Sessions at a time on one connection; sshd's own limit is 10 (`MaxSessions`, sshd_config(5)).
 const SESSIONS: usize = 8;
 /// Bytes that a socket's path may have (unix(7): 107), less what `ssh` puts after it while it makes the socket.
@@ -45,10 +46,31 @@ const REST: Duration = Duration::from_secs(2);
 /// Most that is read of a stream: a job's, and what the node's shell or `pct` say beside it.
 const MOST: usize = MOST_OUTPUT + 64 * 1024;
 
-/// A node that is reached by SSH.
+/// What differs between a node and a container: how long connecting may take, and what a person can do about a refusal.
+#[derive(Debug)]
+pub struct Kind {
+    /// Seconds for connecting.
+    pub connect_seconds: u32,
+    /// When its key is not the pinned one.
+    pub host_key: &'static str,
+    /// When it does not let us in.
+    pub key: &'static str,
+}
+
+/// A Proxmox VE node.
+pub static NODE: Kind = Kind {
+    connect_seconds: 10,
+    host_key: "the node's key is another one than the one that is pinned; if that is right, give the new one with \
+               --ssh-host-key (on the node: cat /etc/ssh/ssh_host_ed25519_key.pub)",
+    key: "put the key's public half into ~/.ssh/authorized_keys of that user on the node; a key with a passphrase works \
+          through an agent only",
+};
+
+/// A machine that is reached by SSH: a node, or a container.
 #[derive(Debug)]
 pub struct Node {
     address: String,
+    kind: &'static Kind,
     settings: Ssh,
     known_hosts: PathBuf,
     socket: Option<PathBuf>,
@@ -56,12 +78,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node at an address. Writes its known keys below `dir`, for nobody else to change; nothing is connected yet.
+    /// A machine at an address. Writes its known keys below `dir`, for nobody else to change; nothing is connected yet.
     ///
     /// # Errors
     /// [`GuestError::Refused`] when a key cannot be used; [`GuestError::Ssh`] when the directory cannot be written.
-    pub fn new(address: &str, settings: &Ssh, dir: &Path) -> Result<Node, GuestError> {
-        let refused = |fault: KeyFault| refused(address, fault.to_string(), HOST_KEY_HINT);
+    pub fn new(address: &str, kind: &'static Kind, settings: &Ssh, dir: &Path) -> Result<Node, GuestError> {
+        let refused = |fault: KeyFault| refused(address, fault.to_string(), kind.host_key);
         let keys = keys::host_keys(&settings.host_key).map_err(refused)?;
         let lines: String = keys.lines().map(|key| format!("{ALIAS} {key}\n")).collect();
         // A connection is kept for as long as it is the same one: any other setting has another name.
@@ -81,6 +103,7 @@ impl Node {
         let socket = (socket.as_os_str().len() <= SOCKET_PATH).then_some(socket);
         Ok(Node {
             address: address.into(),
+            kind,
             settings: settings.clone(),
             known_hosts,
             socket,
@@ -104,7 +127,7 @@ impl Node {
     /// As [`Node::run`].
     pub async fn test(&self, nonce: String) -> Result<(), GuestError> {
         let marks = Marks::new(nonce);
-        let patience = Duration::from_secs(u64::from(2 * CONNECT_SECONDS));
+        let patience = Duration::from_secs(u64::from(2 * self.kind.connect_seconds));
         let raw = self.run(&marks.around("true; A=$?"), &[], patience).await?;
         match marks.read(&raw) {
             Some((.., word)) if word == "0" => Ok(()),
@@ -179,12 +202,9 @@ impl Node {
         let last = last[last.len().saturating_sub(3)..].join("; ");
         let refuse = |hint| refused(&self.address, last.clone(), hint);
         if text.contains("Host key verification failed") || text.contains("no matching host key type") {
-            refuse(HOST_KEY_HINT)
+            refuse(self.kind.host_key)
         } else if text.contains("Permission denied (") || text.contains("Too many authentication failures") {
-            refuse(
-                "put the key's public half into ~/.ssh/authorized_keys of that user on the node; a key with a passphrase \
-                 works through an agent only",
-            )
+            refuse(self.kind.key)
         } else if NO_PCT.iter().any(|words| text.contains(words)) {
             refuse("is this a Proxmox VE node, and is /usr/sbin in the user's PATH?")
         } else if text.contains("sudo:") {
@@ -223,7 +243,7 @@ impl Node {
             "-o",
             &format!("HostKeyAlias={ALIAS}"),
             "-o",
-            &format!("ConnectTimeout={CONNECT_SECONDS}"),
+            &format!("ConnectTimeout={}", self.kind.connect_seconds),
         ]);
         command.arg("-o").arg(option("UserKnownHostsFile", &self.known_hosts));
         match &self.settings.key_file {
@@ -251,9 +271,6 @@ impl Node {
         Ok(command)
     }
 }
-
-const HOST_KEY_HINT: &str = "the node's key is another one than the one that is pinned; if that is right, give the new one with \
-                             --ssh-host-key (on the node: cat /etc/ssh/ssh_host_ed25519_key.pub)";
 
 fn refused(address: &str, why: String, hint: &'static str) -> GuestError {
     GuestError::Refused { address: address.into(), why, hint }
@@ -304,5 +321,7 @@ async fn drain(mut from: impl AsyncRead + Unpin, into: &mut Vec<u8>) -> Result<(
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,20 @@ pub struct AppSpec {
     /// Where the health probe works from.
     #[serde(default)]
     pub probe_from: ProbeFrom,
+    /// SSH into its container; None where nothing was set up.
+    #[serde(default)]
+    pub ssh: Option<GuestSsh>,
+}
+
+/// SSH into a container, as it was set up over its console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestSsh {
+    /// The container that it is about: a key that was learnt in one is not another's.
+    pub vmid: u32,
+    /// The line for root's `authorized_keys`: it holds the daemon's key and address of then.
+    pub line: String,
+    /// Its public host key, `TYPE BASE64`; None when it has no SSH server.
+    pub host_key: Option<String>,
 }
 
 impl AppSpec {

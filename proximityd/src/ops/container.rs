@@ -5,11 +5,13 @@ use std::sync::Arc;
 use proto_json::{Code, Problem};
 use proximity_pve as pve;
 
+use super::alive::Alive;
 use super::context::Context;
 use super::failure::StepError;
-use super::inside::Inside;
+use super::services::Services;
 use super::task::Once;
 use crate::guest::Exec;
+use crate::guest::inside::Door;
 use crate::hosts::Host;
 use crate::model::app::AppRecord;
 use crate::model::notes::Notes;
@@ -64,10 +66,22 @@ impl Container {
         }
     }
 
-    /// The way into it.
+    /// The way into it that is always there, and that others are set up over.
     pub fn guest(&self, cx: &Context) -> Arc<dyn Exec> {
         let transport = cx.services.guests.of(&self.host, &self.node, self.vmid);
-        Arc::new(Inside { container: self.clone(), transport })
+        Arc::new(Alive { container: self.clone(), transport })
+    }
+
+    /// The best way into it, for an app that is up.
+    pub fn inside(&self, services: &Services, app: &AppRecord) -> Arc<dyn Exec> {
+        let transport = match (&app.ip, &app.spec.ssh) {
+            (Some(address), Some(ssh)) => {
+                let door = Door { host: &self.host.config.name, vmid: self.vmid, address, ssh };
+                services.guests.best(&self.host, &self.node, door)
+            }
+            _ => services.guests.of(&self.host, &self.node, self.vmid),
+        };
+        Arc::new(Alive { container: self.clone(), transport })
     }
 
     /// Whose it is, read from Proxmox VE now.
@@ -216,6 +230,9 @@ impl Container {
         };
         let submit = async || self.host.client.destroy_lxc(&self.node, self.vmid, how).await.map(Some);
         cx.task_traced(&self.host, once, submit, trace).await?;
+        if let Some(inside) = cx.services.guests.inside() {
+            inside.forget(&self.host.config.name, self.vmid);
+        }
         Ok(true)
     }
 

@@ -2,12 +2,13 @@
 //!
 //! Operations use Proxmox VE, guests and the store; they know nothing of the wire or of who asked.
 
+mod alive;
 pub mod container;
 pub mod context;
 pub mod engine;
 pub mod failure;
 pub mod health;
-mod inside;
+pub mod inside;
 pub mod network;
 pub mod project;
 pub mod recovery;

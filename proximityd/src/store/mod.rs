@@ -8,6 +8,7 @@ mod app;
 mod event;
 mod golden;
 mod host;
+mod meta;
 mod operation;
 mod reader;
 mod schema;

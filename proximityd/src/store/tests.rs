@@ -105,3 +105,14 @@ async fn ids_that_an_operation_took_and_does_not_use_are_free_again() {
     let held = store.read(|reader| reader.held_vmids("h")).await.unwrap();
     assert_eq!(held, [(102, "b".to_string())]);
 }
+
+#[tokio::test]
+async fn a_value_of_the_daemons_own_is_kept_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    assert_eq!(store.read(|reader| reader.meta("k")).await.unwrap(), None);
+    for value in ["one", "two"] {
+        store.write(move |tx| tx.set_meta("k", value)).await.unwrap();
+        assert_eq!(store.read(|reader| reader.meta("k")).await.unwrap().as_deref(), Some(value));
+    }
+}

@@ -150,3 +150,32 @@ fn a_daemon_with_two_hundred_apps_answers_at_once() {
     proximity_tests::eventually("the copies are missing", || (missing() == 199).then_some(()));
     assert_eq!(daemon.apps().len(), 200);
 }
+
+/// What `doctor` says of SSH into containers.
+fn guest_ssh(daemon: &Daemon) -> Value {
+    let found = daemon.rpc("daemon.doctor", &json!({})).unwrap();
+    let checks = found["checks"].as_array().unwrap();
+    let found: Vec<&Value> = checks.iter().filter(|check| check["id"] == "guest-ssh").collect();
+    assert_eq!(found.len(), 1, "{checks:#?}");
+    found[0].clone()
+}
+
+#[test]
+fn doctor_says_how_containers_are_reached_also_where_ssh_into_them_is_turned_off() {
+    let mut daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    // The embedded node's containers have no SSH server, which is no fault.
+    let check = guest_ssh(&daemon);
+    assert_eq!(
+        (&check["status"], &check["message"]),
+        (&json!("ok"), &json!("without SSH in them, reached as above: whoami"))
+    );
+    daemon.stop();
+    let config = std::fs::read_to_string(daemon.path("config.toml")).unwrap();
+    std::fs::write(daemon.path("config.toml"), config + "[guest]\nssh = false\n").unwrap();
+    daemon.run();
+    daemon.ctl(&["restart", "whoami", "-q"]).ok();
+    let check = guest_ssh(&daemon);
+    assert_eq!(check["status"], "skipped", "{check}");
+    assert!(check["message"].as_str().unwrap().contains("turned off"), "{check}");
+}

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 /// bash on a pty of its own.
-struct Bash {
+pub(crate) struct Bash {
     child: Child,
     master: File,
     shown: mpsc::UnboundedReceiver<Bytes>,
@@ -23,7 +23,7 @@ impl Drop for Bash {
 }
 
 impl Bash {
-    fn start() -> Bash {
+    pub(crate) fn start() -> Bash {
         let master =
             rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
         rustix::pty::grantpt(&master).unwrap();

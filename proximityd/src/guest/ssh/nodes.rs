@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use proximity_pve as pve;
 
-use super::Node;
+use super::{NODE, Node};
 use crate::guest::GuestError;
 use crate::hosts::Host;
 
@@ -47,7 +47,7 @@ impl Nodes {
             return Err(GuestError::Refused { address: name.to_string(), why, hint });
         };
         let address = address(host, name).await;
-        let node = Arc::new(Node::new(&address, settings, &self.dir)?);
+        let node = Arc::new(Node::new(&address, &NODE, settings, &self.dir)?);
         self.locked().insert(key, Known { host: Arc::downgrade(host), node: Arc::clone(&node) });
         Ok(node)
     }

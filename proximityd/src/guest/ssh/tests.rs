@@ -2,18 +2,14 @@
 //! container. What `pct` itself does with its arguments and streams is Proxmox VE's.
 
 use std::fs;
-use std::io::Read as _;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command as Program};
 use std::sync::Arc;
-
-use tempfile::TempDir;
 
 use proximity_pve as pve;
 use secrecy::SecretString;
 
-use super::pct::Pct;
+use super::remote::Remote;
+use super::testing::{Server, VMID, processes, read, signal};
 use super::*;
 use crate::guest::joblines::{self, JOBS};
 use crate::guest::sessions::Guests;
@@ -23,148 +19,20 @@ use crate::model::clock::Clock;
 use crate::model::host::{HostConfig, HostSeen, Identity, Trust};
 use crate::model::ids::Ids;
 
-const SSHD: &str = "/usr/sbin/sshd";
-const VMID: u32 = 100;
-const PCT: &str = r#"#!/bin/sh
-[ "$1 $2 $3" = "exec 100 --" ] || { echo "container '$2' not running!" >&2; exit 255; }
-shift 3
-echo "perl: warning: Setting locale failed." >&2
-exec "$@"
-"#;
-/// For whoever runs these tests and is not root.
-const SUDO: &str = "#!/bin/sh\n[ \"$1\" = -n ] && shift\nexec \"$@\"\n";
-
-/// A server with a configuration of its own; the "node".
-struct Server {
-    dir: TempDir,
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The kept connections are processes of their own.
-        for pid in self.clients() {
-            signal(pid, "KILL");
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Server {
-    async fn start() -> Server {
-        assert!(
-            Path::new(SSHD).exists(),
-            "{SSHD} is missing; these tests need it: apt install openssh-server"
-        );
-        if me() == "root" {
-            fs::create_dir_all("/run/sshd").unwrap();
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name).display().to_string();
-        for name in ["host", "client", "stranger"] {
-            let args = ["-q", "-t", "ed25519", "-N", "", "-f", &path(name)];
-            assert!(Program::new("ssh-keygen").args(args).status().unwrap().success());
-        }
-        fs::copy(path("client.pub"), path("authorized")).unwrap();
-        fs::create_dir(path("bin")).unwrap();
-        fs::create_dir(path("jobs")).unwrap();
-        for (name, text) in [("pct", PCT), ("sudo", SUDO)] {
-            let program = dir.path().join("bin").join(name);
-            fs::write(&program, text).unwrap();
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nSetEnv PATH={}:/usr/local/bin:/usr/bin:/bin\n",
-            path("host"),
-            path("authorized"),
-            path("bin")
-        );
-        fs::write(path("sshd_config"), config).unwrap();
-        let log = fs::File::create(path("log")).unwrap();
-        let mut child =
-            Program::new(SSHD).args(["-D", "-e", "-f", &path("sshd_config")]).stderr(log).spawn().unwrap();
-        // Listening is told in the log; until then the port refuses.
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "sshd ended: {}", fs::read_to_string(path("log")).unwrap());
-            tokio::task::yield_now().await;
-        }
-        Server { dir, child, port }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.dir.path().join(name).display().to_string()
-    }
-
-    fn settings(&self) -> Ssh {
-        Ssh {
-            user: me(),
-            port: self.port,
-            key_file: Some(self.path("client").into()),
-            host_key: fs::read_to_string(self.path("host.pub")).unwrap(),
-        }
-    }
-
     fn node(&self, settings: &Ssh) -> Arc<Node> {
-        Arc::new(Node::new("127.0.0.1", settings, &self.dir.path().join("s")).unwrap())
+        Arc::new(Node::new("127.0.0.1", &NODE, settings, &self.dir.path().join("s")).unwrap())
     }
 
-    fn guest(&self) -> Pct {
+    fn guest(&self) -> Remote {
         self.guest_of(self.node(&self.settings()), VMID)
     }
 
-    fn guest_of(&self, node: Arc<Node>, vmid: u32) -> Pct {
-        Pct::new(node, vmid, Ids::random(Clock::system())).within(&self.path("jobs"), Duration::from_secs(60))
+    fn guest_of(&self, node: Arc<Node>, vmid: u32) -> Remote {
+        Remote::pct(node, vmid, Ids::random(Clock::system()))
+            .in_dir(&self.path("jobs"))
+            .answering_within(Duration::from_secs(60))
     }
-
-    /// The processes of `ssh` that belong to this server's test, those of kept connections as well.
-    fn clients(&self) -> Vec<i32> {
-        let ours = self.path("s/");
-        processes(|line| line.starts_with("ssh") && line.contains(&ours))
-    }
-
-    fn fifo(&self, name: &str) -> String {
-        let path = self.path(name);
-        assert!(Program::new("mkfifo").arg(&path).status().unwrap().success());
-        path
-    }
-}
-
-fn me() -> String {
-    let output = Program::new("id").arg("-un").output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().into()
-}
-
-fn processes(is_it: impl Fn(&str) -> bool) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if is_it(&String::from_utf8_lossy(&line).replace('\0', " ")) {
-            found.push(pid);
-        }
-    }
-    found
-}
-
-fn signal(pid: i32, name: &str) {
-    let _ = Program::new("kill").args([format!("-{name}"), pid.to_string()]).status();
-}
-
-/// Waits until somebody writes into the pipe, and gives what was written.
-async fn read(fifo: &str) -> String {
-    let fifo = fifo.to_string();
-    tokio::task::spawn_blocking(move || {
-        let mut text = String::new();
-        fs::File::open(fifo).unwrap().read_to_string(&mut text).unwrap();
-        text
-    })
-    .await
-    .unwrap()
 }
 
 fn job(id: &str, argv: &[&str]) -> Job {
@@ -392,16 +260,16 @@ fn an_account_other_than_root_goes_by_sudo() {
     let host_key =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER".to_string();
     let mut settings = Ssh { user: "root".into(), port: 22, key_file: None, host_key };
-    assert_eq!(Node::new("192.0.2.1", &settings, dir.path()).unwrap().as_root(), "");
+    assert_eq!(Node::new("192.0.2.1", &NODE, &settings, dir.path()).unwrap().as_root(), "");
     settings.user = "proximity".into();
-    assert_eq!(Node::new("192.0.2.1", &settings, dir.path()).unwrap().as_root(), "sudo -n ");
+    assert_eq!(Node::new("192.0.2.1", &NODE, &settings, dir.path()).unwrap().as_root(), "sudo -n ");
 }
 
 #[tokio::test]
 async fn a_directory_too_deep_for_a_socket_works_without_keeping_the_connection() {
     let server = Server::start().await;
     let deep = server.dir.path().join("a \"%h\" directory with a long name".repeat(3));
-    let node = Node::new("127.0.0.1", &server.settings(), &deep).unwrap();
+    let node = Node::new("127.0.0.1", &NODE, &server.settings(), &deep).unwrap();
     node.test("0".into()).await.unwrap();
     assert_eq!(fs::read_dir(&deep).unwrap().count(), 1, "the pinned keys alone");
 }

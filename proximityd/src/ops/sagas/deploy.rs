@@ -22,7 +22,7 @@ use crate::ops::context::Context;
 use crate::ops::failure::StepError;
 use crate::ops::project::{Project, well};
 use crate::ops::saga::{Done, Ending, Saga, StepDef};
-use crate::ops::{health, network};
+use crate::ops::{health, inside, network};
 use crate::store::{StoreError, Tx};
 
 /// Deploys an app.
@@ -101,7 +101,8 @@ const STEPS: &[StepDef] = &[
     StepDef {
         name: "docker",
         title: "Wait for Docker",
-        explanation: "Makes new SSH host keys, and waits until Docker answers in the container.",
+        explanation: "Makes new SSH host keys, writes the daemon's key into root's authorized_keys where there is an SSH server \
+                      and `guest.ssh` is not turned off, and waits until Docker answers in the container.",
     },
     StepDef {
         name: "files",
@@ -204,9 +205,13 @@ impl Deploy {
                 Ok(Done::did(data.address))
             }
             "docker" => {
-                let job = |id| Job::script(id, provision::FIRST_BOOT, &[], FIRST_BOOT);
+                let line = inside::line(cx, &data.address);
+                let job = |id| Job::script(id, &provision::first_boot(), &[&line], FIRST_BOOT);
                 let output = cx.exec(&*guest, "first-boot", job).await?;
                 well(&output, "Docker does not answer in the container")?;
+                if !line.is_empty() {
+                    inside::keep(cx, &container, &line, &output).await?;
+                }
                 Ok(Done::Did(None))
             }
             "files" => {

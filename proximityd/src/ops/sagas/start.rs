@@ -11,7 +11,7 @@ use crate::ops::context::Context;
 use crate::ops::failure::StepError;
 use crate::ops::project::Project;
 use crate::ops::saga::{Done, Ending, Saga, StepDef};
-use crate::ops::{health, network};
+use crate::ops::{health, inside, network};
 use crate::store::{StoreError, Tx};
 
 /// Starts an app.
@@ -115,6 +115,7 @@ pub(super) async fn bring_up(step: &'static str, cx: &Context) -> Result<Done, S
         }
         "services" => {
             let guest = container.guest(cx);
+            inside::look_after(cx, &container, &*guest, &app, &data.address).await?;
             let project = Project::of(&cx.services, &app).await?;
             let zone = cx.services.time_zone.as_str();
             let moved = app.ip.as_deref() != Some(data.address.as_str());

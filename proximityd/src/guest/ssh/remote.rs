@@ -1,7 +1,8 @@
-//! Jobs in a container by `pct exec` on its node. The job is the same as the console's, files and all: see `joblines`.
+//! Jobs in a container by SSH: by `pct exec` on its node, or straight into it. The job is the same as the console's, files and
+//! all: see `joblines`.
 //!
-//! Only short lines of ours stand in arguments. The job's own words and input go through standard input, so that neither the
-//! node's shell nor `pct` has to carry bytes of any kind. One call looks, starts what is not there, and waits a little for the
+//! Only short lines of ours stand in arguments. The job's own words and input go through standard input, so that neither a
+//! shell on the way nor `pct` has to carry bytes of any kind. One call looks, starts what is not there, and waits a little for the
 //! end; most jobs need no second one.
 
 use std::sync::Arc;
@@ -18,11 +19,12 @@ const ANSWER: Duration = Duration::from_secs(90);
 /// Input that even a slow line brings in within a second, in bytes.
 const SLOW: usize = 200_000;
 
-/// The inside of a container, by its node.
+/// The inside of a container, by SSH.
 #[derive(Debug)]
-pub struct Pct {
+pub struct Remote {
     node: Arc<Node>,
-    vmid: u32,
+    /// The container to enter by `pct`; None when `node` is the container itself.
+    vmid: Option<u32>,
     ids: Ids,
     jobs: String,
     answer: Duration,
@@ -34,10 +36,20 @@ enum Seen {
     Ended(Output),
 }
 
-impl Pct {
+impl Remote {
     /// A container on a node. Nothing is connected yet.
-    pub fn new(node: Arc<Node>, vmid: u32, ids: Ids) -> Pct {
-        Pct { node, vmid, ids, jobs: JOBS.into(), answer: ANSWER }
+    pub fn pct(node: Arc<Node>, vmid: u32, ids: Ids) -> Remote {
+        Remote { node, vmid: Some(vmid), ids, jobs: JOBS.into(), answer: ANSWER }
+    }
+
+    /// A container that is reached itself. Nothing is connected yet.
+    pub fn direct(guest: Arc<Node>, ids: Ids) -> Remote {
+        Remote { node: guest, vmid: None, ids, jobs: JOBS.into(), answer: ANSWER }
+    }
+
+    /// With jobs in another directory.
+    pub fn in_dir(self, jobs: &str) -> Remote {
+        Remote { jobs: jobs.into(), ..self }
     }
 
     /// Starts the job unless it is there, and waits a little for its end.
@@ -102,8 +114,11 @@ impl Pct {
         more: Duration,
     ) -> Result<(String, Vec<u8>, Vec<u8>), GuestError> {
         let marks = Marks::new(self.ids.nonce());
-        let vmid = self.vmid.to_string();
-        let words = super::line(&["pct", "exec", &vmid, "--", "sh", "-c", &marks.around(script)]);
+        let script = marks.around(script);
+        let words = match self.vmid {
+            Some(vmid) => super::line(&["pct", "exec", &vmid.to_string(), "--", "sh", "-c", &script]),
+            None => super::line(&["sh", "-c", &script]),
+        };
         let line = format!("exec {}{words}", self.node.as_root());
         let raw = self.node.run(&line, stdin, self.answer + more).await?;
         match marks.read(&raw) {
@@ -129,7 +144,7 @@ fn result(dir: &str) -> String {
 }
 
 #[async_trait::async_trait]
-impl Exec for Pct {
+impl Exec for Remote {
     async fn run(&self, job: &Job) -> Result<Output, GuestError> {
         let dir = joblines::dir(&self.jobs, job);
         let begun = Instant::now();
@@ -153,9 +168,9 @@ impl Exec for Pct {
 }
 
 #[cfg(test)]
-impl Pct {
-    /// With jobs in another directory, and less patience.
-    pub(super) fn within(self, jobs: &str, answer: Duration) -> Pct {
-        Pct { jobs: jobs.into(), answer, ..self }
+impl Remote {
+    /// With less patience.
+    pub(crate) fn answering_within(self, answer: Duration) -> Remote {
+        Remote { answer, ..self }
     }
 }
