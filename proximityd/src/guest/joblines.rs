@@ -17,8 +17,9 @@ pub const LOOK: Duration = Duration::from_secs(10);
 pub const GRACE: Duration = Duration::from_secs(30);
 /// What `timeout` ends with when it ended the job (coreutils, timeout(1)).
 pub const TIMED_OUT: u8 = 124;
-/// One look at a running job, in tenths of a second.
-const LOOK_TENTHS: u32 = 100;
+/// Pauses of one look at a running job: the first are of 20 ms, for most jobs are short, those after of 100 ms.
+const SHORT_PAUSES: u32 = 10;
+const PAUSES: u32 = SHORT_PAUSES + 98;
 /// What every job finds in its environment, whoever's shell started it. `lxc-attach --clear-env` leaves little of one, and
 /// Docker wants a home.
 const ENVIRONMENT: &str = "export HOME=/root LC_ALL=C.UTF-8 \
@@ -62,7 +63,10 @@ pub fn start(dir: &str, job: &Job) -> String {
 
 /// Waits a while for the job's end.
 pub fn wait(dir: &str) -> String {
-    format!("i=0; while [ ! -e {dir}/rc ] && [ $i -lt {LOOK_TENTHS} ]; do sleep 0.1; i=$((i+1)); done")
+    format!(
+        "i=0; while [ ! -e {dir}/rc ] && [ $i -lt {PAUSES} ]; do \
+         if [ $i -lt {SHORT_PAUSES} ]; then sleep 0.02; else sleep 0.1; fi; i=$((i+1)); done"
+    )
 }
 
 /// Prints what the job wrote to `out` or `err`, the end of it when it is long.

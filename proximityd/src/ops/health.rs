@@ -12,8 +12,10 @@ use super::project::{Project, logs};
 use crate::guest::{Exec, GuestError, Job, docker, jobs};
 use crate::model::app::ProbeFrom;
 
-/// The pauses between the first attempts: an app that is quick is not kept waiting.
+/// The least pause between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// A pause is this part of the time waited so far: an app is found well at most so much later than it is.
+const PART: u32 = 10;
 /// How often Compose is asked how the services are, while the probe does not answer.
 const LOOK: Duration = Duration::from_secs(5);
 /// The least time that an app gets, and the most.
@@ -161,7 +163,6 @@ pub async fn wait(
     let longest = Duration::from_secs(project.template.probe.interval.0.into());
     let begun = Instant::now();
     let mut looked = Instant::now();
-    let mut pause = FIRST_PAUSE;
     let mut number = 0;
     let mut told = String::new();
     loop {
@@ -198,8 +199,8 @@ pub async fn wait(
                 return Err(unhealthy(cx, guest, project, number, begun.elapsed(), &told).await?);
             }
         }
+        let pause = (begun.elapsed() / PART).min(longest).max(FIRST_PAUSE);
         cx.pause(pause.min(patience.saturating_sub(begun.elapsed()))).await?;
-        pause = (pause * 2).min(longest);
     }
 }
 
