@@ -12,6 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The configuration is wrong: sysexits.h calls it EX_CONFIG, and systemd shows it by that name.
 const EX_CONFIG: u8 = 78;
 
+/// The websocket library's name in the log.
+const WEBSOCKET: &str = "tungstenite";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let config = match Config::load(&cli, &Surroundings::here()) {
@@ -52,7 +55,10 @@ fn log(config: &Config) {
     let filter: Targets =
         config.log.parse().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
     // At its finest level the websocket library writes whole requests, credentials and all.
-    let filter = filter.with_target("tungstenite", tracing::Level::DEBUG);
+    let filter = match filter.would_enable(WEBSOCKET, &tracing::Level::TRACE) {
+        true => filter.with_target(WEBSOCKET, tracing::Level::DEBUG),
+        false => filter,
+    };
     let registry = tracing_subscriber::registry().with(filter);
     // Colours are for a terminal (and not for one whose owner wants none: https://no-color.org).
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
