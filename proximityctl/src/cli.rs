@@ -16,13 +16,13 @@ use crate::output::Format;
 /// A personal cloud on Proxmox VE: from a catalog to a URL that answers, with one command
 #[derive(Debug, Parser)]
 #[command(name = "proximityctl", version, max_term_width = 110, after_help = EXAMPLES, after_long_help = LONG)]
-pub struct Cli {
+pub struct Cli<V: Subcommand = Command> {
     /// For every command.
     #[command(flatten)]
     pub global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: V,
 }
 
 /// Flags that every command takes.
@@ -53,30 +53,42 @@ pub struct Global {
     pub verbose: u8,
 }
 
-/// The verbs.
-#[derive(Debug, Subcommand)]
-#[allow(missing_docs, reason = "clap takes the documentation for help: see each verb's own")]
-pub enum Command {
-    Try(commands::r#try::TryArgs),
-    Init(Box<commands::init::InitArgs>),
-    Doctor(commands::doctor::DoctorArgs),
-    Deploy(Box<commands::deploy::DeployArgs>),
-    Ls(commands::ls::LsArgs),
-    Info(commands::info::InfoArgs),
-    Open(commands::open::OpenArgs),
-    Start(commands::start::StartArgs),
-    Stop(commands::stop::StopArgs),
-    Restart(commands::restart::RestartArgs),
-    Rm(commands::rm::RmArgs),
-    Host(commands::host::HostArgs),
-    Catalog(commands::catalog::CatalogArgs),
-    Op(commands::op::OpArgs),
-    Events(commands::events::EventsArgs),
-    Status(commands::status::StatusArgs),
-    Completions(commands::completions::CompletionsArgs),
-    #[command(hide = true)]
-    Generate(commands::generate::GenerateArgs),
+/// The verbs, of which two trees are made: one whose verbs are built when they are typed, for reading a command line,
+/// and a whole one for help, errors, man pages and completions. The whole one takes longer than most commands.
+macro_rules! verbs {
+    ($(#[$meta:meta])* $name:ident) => {
+        #[derive(Debug, Subcommand)]
+        $(#[$meta])*
+        #[allow(missing_docs, reason = "clap takes the documentation for help: see each verb's own")]
+        pub enum $name {
+            Try(commands::r#try::TryArgs),
+            Init(Box<commands::init::InitArgs>),
+            Doctor(commands::doctor::DoctorArgs),
+            Deploy(Box<commands::deploy::DeployArgs>),
+            Ls(commands::ls::LsArgs),
+            Info(commands::info::InfoArgs),
+            Open(commands::open::OpenArgs),
+            Start(commands::start::StartArgs),
+            Stop(commands::stop::StopArgs),
+            Restart(commands::restart::RestartArgs),
+            Rm(commands::rm::RmArgs),
+            Host(commands::host::HostArgs),
+            Catalog(commands::catalog::CatalogArgs),
+            Op(commands::op::OpArgs),
+            Events(commands::events::EventsArgs),
+            Status(commands::status::StatusArgs),
+            Completions(commands::completions::CompletionsArgs),
+            #[command(hide = true)]
+            Generate(commands::generate::GenerateArgs),
+        }
+    };
 }
+
+verbs!(
+    #[command(defer = true)]
+    Command
+);
+verbs!(Whole);
 
 /// The verbs of the help, in their groups.
 pub const GROUPS: [(&str, &[&str]); 5] = [
@@ -122,11 +134,20 @@ Exit status:
 
 More about a command: proximityctl COMMAND --help";
 
-/// The tree, with grouped help.
+/// The tree for reading a command line that is right.
+pub fn quick() -> clap::Command {
+    finish(Cli::<Command>::command())
+}
+
+/// The whole tree, with grouped help.
 pub fn tree() -> clap::Command {
-    let tree = Cli::command();
+    let tree = Cli::<Whole>::command();
     let template = help_template(&tree);
-    tree.help_template(template).subcommand_required(true).arg_required_else_help(true)
+    finish(tree.help_template(template))
+}
+
+fn finish(tree: clap::Command) -> clap::Command {
+    tree.subcommand_required(true).arg_required_else_help(true)
 }
 
 /// The root's help: about, usage, then the verbs by group.
@@ -166,11 +187,39 @@ pub fn verb_for(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     #[test]
     fn the_tree_is_sound() {
         tree().debug_assert();
+    }
+
+    #[test]
+    fn both_trees_read_the_same() {
+        let read = |tree: clap::Command, line: &[&str]| {
+            let args = ["proximityctl"].iter().chain(line);
+            let matches = tree.try_get_matches_from(args).map_err(|error| error.kind())?;
+            let cli = Cli::<Command>::from_arg_matches(&matches).map_err(|error| error.kind())?;
+            Ok::<_, clap::error::ErrorKind>(format!("{cli:?}"))
+        };
+        for line in [
+            &["ls", "-a", "--host", "h", "-o", "json", "--timeout", "3s"][..],
+            &["-q", "deploy", "whoami", "--name", "w", "--socket", "/s"],
+            &["rm", "a", "b", "--yes"],
+            &["op", "show", "1"],
+            &["catalog", "ls", "-v"],
+            &["generate", "."],
+            &["ls", "--no-such-flag"],
+            &["no-such-verb"],
+            &["op"],
+            &["--help"],
+            &["ls", "--help"],
+            &[],
+        ] {
+            assert_eq!(read(quick(), line), read(tree(), line), "{line:?}");
+        }
     }
 
     #[test]

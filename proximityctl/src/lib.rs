@@ -56,12 +56,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn parse_and_run(args: Vec<OsString>) -> u8 {
     let no_color = args.iter().any(|arg| arg == "--no-color");
-    let mut tree = cli::tree();
-    if no_color {
-        tree = tree.color(clap::ColorChoice::Never);
-    }
-    let parsed = tree.try_get_matches_from_mut(args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let parse = |tree: clap::Command| {
+        let tree = if no_color { tree.color(clap::ColorChoice::Never) } else { tree };
+        tree.try_get_matches_from(&args).and_then(|matches| <Cli>::from_arg_matches(&matches))
+    };
+    // What is not right, or asks for help, is told by the whole tree.
+    let cli = match parse(cli::quick()).or_else(|_| parse(cli::tree())) {
         Ok(cli) => cli,
         Err(error) => return explain(error, Ui::new(false, false, false, no_color)),
     };
