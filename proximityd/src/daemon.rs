@@ -14,8 +14,8 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as channel;
 
-use crate::apps::UseCases;
-use crate::config::{Config, Registry as RegistryConfig};
+use crate::apps::{Templates, UseCases};
+use crate::config::Config;
 use crate::embedded::{self, Embedded};
 use crate::guest::inside::Inside;
 use crate::guest::sessions::Guests;
@@ -57,7 +57,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let services = Arc::new(Services {
         hosts: hosts(&store, &vault)?,
         guests: guests(&config, &store, &vault, &ids).await?,
-        registry: registry(config.registry)?,
+        registry: Registry::new(config.registry.lookup),
         queues: Queues::new(config.limits.operations_per_node),
         probe_client: probe_client()?,
         time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_string(),
@@ -88,9 +88,9 @@ async fn serve(
     interrupt: &mut Signal,
 ) -> anyhow::Result<()> {
     let engine = Engine::new(Arc::clone(services));
-    let catalog = catalog(config)?;
+    let templates = templates(config)?;
     let watch = watch::start(engine.clone(), config.poll);
-    let apps = Arc::new(UseCases::new(engine.clone(), catalog, config.clone(), watch));
+    let apps = Arc::new(UseCases::new(engine.clone(), templates, config.clone(), watch));
     let listener = socket::bind(&config.socket, door)
         .with_context(|| format!("the socket {} cannot be made", config.socket.display()))?;
     let (stop, stopping) = channel::channel(false);
@@ -204,14 +204,10 @@ async fn embedded_host(services: &Services, config: &Config) -> anyhow::Result<E
     Ok(node)
 }
 
-fn catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let builtin = Catalog::builtin().clone();
-    Ok(match &config.catalog_dir {
-        Some(dir) => {
-            builtin.with(Catalog::load_dir(dir).with_context(|| format!("the catalog {}", dir.display()))?)
-        }
-        None => builtin,
-    })
+fn templates(config: &Config) -> anyhow::Result<Templates> {
+    let own = config.catalog_dir.as_ref();
+    let own = own.map(|dir| Catalog::load_dir(dir).with_context(|| format!("the catalog {}", dir.display())));
+    Ok(Templates::new(own.transpose()?))
 }
 
 /// The client for health probes: an app's own certificate is its own making, so it is not checked.
@@ -223,15 +219,6 @@ fn probe_client() -> anyhow::Result<reqwest::Client> {
         .pool_max_idle_per_host(0)
         .user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION")))
         .build()?)
-}
-
-fn registry(config: RegistryConfig) -> anyhow::Result<Registry> {
-    if !config.lookup {
-        return Ok(Registry::new(None));
-    }
-    let client =
-        reqwest::Client::builder().user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION"))).build()?;
-    Ok(Registry::new(Some(client)))
 }
 
 #[cfg(test)]

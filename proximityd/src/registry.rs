@@ -3,7 +3,7 @@
 //! A registry that does not answer is no obstacle: the tag that the template was tested with is taken then, and said so.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -20,7 +20,8 @@ const PAGES: usize = 30;
 /// Asks registries, and remembers for a while.
 #[derive(Debug)]
 pub struct Registry {
-    client: Option<reqwest::Client>,
+    lookup: bool,
+    client: OnceLock<reqwest::Client>,
     absent: Mutex<HashMap<String, Instant>>,
     known: Mutex<HashMap<String, (Instant, Vec<String>)>>,
 }
@@ -31,6 +32,9 @@ pub enum RegistryError {
     /// Looking up is turned off.
     #[error("looking up tags is turned off")]
     Off,
+    /// We cannot ask: the system's certificates cannot be used, most likely.
+    #[error("registries cannot be asked: {0}")]
+    Client(String),
     /// The registry does not answer.
     #[error("{0} does not answer")]
     Absent(String),
@@ -59,9 +63,24 @@ struct Token {
 }
 
 impl Registry {
-    /// With a client, or turned off.
-    pub fn new(client: Option<reqwest::Client>) -> Registry {
-        Registry { client, absent: Mutex::default(), known: Mutex::default() }
+    /// Asking, or turned off.
+    pub fn new(lookup: bool) -> Registry {
+        Registry { lookup, client: OnceLock::new(), absent: Mutex::default(), known: Mutex::default() }
+    }
+
+    /// The client, made when a registry is first asked: the system's certificates are many files to read.
+    fn client(&self) -> Result<&reqwest::Client, RegistryError> {
+        if !self.lookup {
+            return Err(RegistryError::Off);
+        }
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = reqwest::Client::builder()
+            .user_agent(concat!("proximityd/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| RegistryError::Client(error.to_string()))?;
+        Ok(self.client.get_or_init(|| made))
     }
 
     /// The tags of a repository such as `docker.io/library/nginx`.
@@ -69,7 +88,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`].
     pub async fn tags(&self, repository: &str) -> Result<Vec<String>, RegistryError> {
-        let client = self.client.as_ref().ok_or(RegistryError::Off)?;
+        let client = self.client()?;
         let known = |map: &Mutex<HashMap<String, (Instant, Vec<String>)>>| {
             let map = map.lock().unwrap_or_else(PoisonError::into_inner);
             map.get(repository).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, tags)| tags.clone())

@@ -14,14 +14,14 @@ impl UseCases {
     /// `catalog.list`.
     pub(crate) async fn list_templates(&self, params: ListParams) -> Result<Vec<TemplateSummary>, Problem> {
         Ok(match &params.query {
-            Some(query) => self.catalog.search(query).into_iter().map(summary).collect(),
-            None => self.catalog.list().map(summary).collect(),
+            Some(query) => self.templates.get().search(query).into_iter().map(summary).collect(),
+            None => self.templates.get().list().map(summary).collect(),
         })
     }
 
     /// `catalog.get`.
     pub(crate) async fn get_template(&self, params: TemplateId) -> Result<TemplateDetail, Problem> {
-        let template = self.catalog.get(&params.id).ok_or_else(|| self.no_template(&params.id))?;
+        let template = self.templates.get().get(&params.id).ok_or_else(|| self.no_template(&params.id))?;
         Ok(detail(template))
     }
 

@@ -187,7 +187,7 @@ impl UseCases {
     fn template_for(&self, params: &DeployParams) -> Result<(Template, Source), Problem> {
         match (&params.template, &params.compose) {
             (Some(id), None) => {
-                let template = self.catalog.get(id).ok_or_else(|| self.no_template(id))?;
+                let template = self.templates.get().get(id).ok_or_else(|| self.no_template(id))?;
                 Ok((template.clone(), Source::Catalog))
             }
             (None, Some(text)) => {
@@ -269,7 +269,7 @@ impl UseCases {
 
     pub(super) fn no_template(&self, id: &str) -> Problem {
         let problem = Problem::new(Code::NotFound, format!("there is no template `{}`", id.escape_default()));
-        let near = self.catalog.nearest(id);
+        let near = self.templates.get().nearest(id);
         match near.is_empty() {
             true => problem.hint("`proximityctl catalog ls` lists the templates; a Compose file works too: deploy -f FILE NAME"),
             false => problem.hint(format!("did you mean {}?", near.join(" or "))),

@@ -11,7 +11,7 @@ mod operation;
 mod power;
 mod remove;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use proto_json::operation::Operation;
@@ -32,17 +32,39 @@ use crate::watch::Watch;
 pub struct UseCases {
     services: Arc<Services>,
     engine: Engine,
-    catalog: Catalog,
+    templates: Templates,
     config: Config,
     started: Instant,
     watch: Watch,
 }
 
+/// The catalog: the built-in templates, and those of the configured directory. The built-in ones are read when they are
+/// first asked for: nothing of them can be wrong, and the daemon answers sooner.
+#[derive(Debug, Default)]
+pub struct Templates {
+    own: Option<Catalog>,
+    all: OnceLock<Catalog>,
+}
+
+impl Templates {
+    /// With those of a directory, if there is one. They go before built-in ones of the same id.
+    pub fn new(own: Option<Catalog>) -> Templates {
+        Templates { own, all: OnceLock::new() }
+    }
+
+    fn get(&self) -> &Catalog {
+        match &self.own {
+            None => Catalog::builtin(),
+            Some(own) => self.all.get_or_init(|| Catalog::builtin().clone().with(own.clone())),
+        }
+    }
+}
+
 impl UseCases {
     /// Puts them together.
-    pub fn new(engine: Engine, catalog: Catalog, config: Config, watch: Watch) -> UseCases {
+    pub fn new(engine: Engine, templates: Templates, config: Config, watch: Watch) -> UseCases {
         let services = Arc::clone(engine.services());
-        UseCases { services, engine, catalog, config, started: Instant::now(), watch }
+        UseCases { services, engine, templates, config, started: Instant::now(), watch }
     }
 
     /// The store, for the event stream.
