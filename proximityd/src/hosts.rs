@@ -75,6 +75,12 @@ impl Host {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// When it last answered, while it does.
+    pub fn last_look(&self) -> Option<String> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if state.reachable { state.seen.at.clone() } else { None }
+    }
+
     /// Notes what was seen of it. Gives what was known before.
     pub fn note(&self, change: impl FnOnce(&mut HostState)) -> HostState {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

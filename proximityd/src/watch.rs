@@ -3,7 +3,7 @@
 //! One call for each host and cycle, however many apps there are. What a person did by hand is seen and shown; nothing is
 //! fought, and no record is ever deleted over it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,25 +81,45 @@ async fn look_at_host(engine: Engine, name: String, poll: Poll) {
 async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreError> {
     let seen = host.client.resources(None).await;
     let name = host.config.name.clone();
-    let mut apps = services.store.read(|reader| reader.app_list(false)).await?;
-    apps.retain(|app| app.host == name && app.operation.is_none());
     match seen {
         Ok(resources) => {
             note_reachable(services, host, &resources).await?;
-            let guests: HashMap<u32, &pve::Resource> =
-                resources.iter().filter_map(|guest| Some((guest.vmid?.get(), guest))).collect();
-            for app in apps {
-                let now = judge(&app, app.vmid.and_then(|vmid| guests.get(&vmid).copied()));
-                apply(services, app, now).await?;
-            }
+            let guests: HashMap<u32, pve::Resource> =
+                resources.into_iter().filter_map(|guest| Some((guest.vmid?.get(), guest))).collect();
+            compare(services, name, move |app| judge(app, app.vmid.and_then(|vmid| guests.get(&vmid)))).await
         }
         Err(error) => {
             note_unreachable(services, host, &error).await?;
-            for app in apps.into_iter().filter(|app| app.state != AppState::Failed) {
-                let now = Seen { state: AppState::Unknown, reason: Some(error.to_string()), node: None };
-                apply(services, app, now).await?;
-            }
+            let reason = error.to_string();
+            compare(services, name, move |app| match app.state {
+                AppState::Failed => Seen::same(app),
+                _ => Seen { state: AppState::Unknown, reason: Some(reason.clone()), node: None },
+            })
+            .await
         }
+    }
+}
+
+/// Judges every app of a host that no operation is at work on, and writes down what is not as it was.
+async fn compare(
+    services: &Arc<Services>,
+    host: String,
+    judge: impl Fn(&App) -> Seen + Send + 'static,
+) -> Result<(), StoreError> {
+    let changed = services.store.read(move |reader| {
+        let mut changed = Vec::new();
+        reader.each_app(false, |app| {
+            if app.host == host && app.operation.is_none() {
+                let seen = judge(&app);
+                if seen.changes(&app) {
+                    changed.push((app, seen));
+                }
+            }
+        })?;
+        Ok(changed)
+    });
+    for (app, seen) in changed.await? {
+        apply(services, app, seen).await?;
     }
     Ok(())
 }
@@ -112,11 +132,21 @@ struct Seen {
     node: Option<String>,
 }
 
+impl Seen {
+    /// It is as it was.
+    fn same(app: &App) -> Seen {
+        Seen { state: app.state, reason: app.reason.clone(), node: None }
+    }
+
+    fn changes(&self, app: &App) -> bool {
+        self.state != app.state || self.reason != app.reason || self.node.is_some()
+    }
+}
+
 /// What the container's state means for the app. That it runs is not enough for `running`: that is the probe's word.
 fn judge(app: &App, guest: Option<&pve::Resource>) -> Seen {
-    let same = || Seen { state: app.state, reason: app.reason.clone(), node: None };
     if app.state == AppState::Failed || app.vmid.is_none() {
-        return same();
+        return Seen::same(app);
     }
     let Some(guest) = guest else {
         let vmid = app.vmid.unwrap_or_default();
@@ -127,7 +157,7 @@ fn judge(app: &App, guest: Option<&pve::Resource>) -> Seen {
     let node = guest.node.as_ref().map(ToString::to_string).filter(|node| Some(node) != app.node.as_ref());
     match guest.status.as_deref() {
         Some("running") => match app.state {
-            AppState::Running | AppState::Degraded | AppState::Starting => Seen { node, ..same() },
+            AppState::Running | AppState::Degraded | AppState::Starting => Seen { node, ..Seen::same(app) },
             _ => Seen {
                 state: AppState::Starting,
                 reason: Some("its probe has not been asked yet".into()),
@@ -148,7 +178,7 @@ fn judge(app: &App, guest: Option<&pve::Resource>) -> Seen {
 
 /// Writes what was seen, if it differs, and unless an operation has begun meanwhile.
 async fn apply(services: &Arc<Services>, app: App, seen: Seen) -> Result<(), StoreError> {
-    if seen.state == app.state && seen.reason == app.reason && seen.node.is_none() {
+    if !seen.changes(&app) {
         return Ok(());
     }
     services
@@ -257,27 +287,36 @@ async fn probe_apps(engine: Engine, poll: Poll) {
     let mut cycle = tokio::time::interval(Duration::from_secs(poll.probe_seconds));
     cycle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let places = Arc::new(Semaphore::new(PROBES_AT_ONCE));
-    let mut asked_inside: BTreeMap<String, Instant> = BTreeMap::new();
+    // Those that were asked so lately that they are left alone.
+    let mut asked_inside: HashMap<String, Instant> = HashMap::new();
+    let inside_pause = Duration::from_secs(poll.probe_seconds * INSIDE_FACTOR);
     loop {
         cycle.tick().await;
         let services = engine.services();
-        let read =
-            services.store.read(|reader| Ok((reader.apps(false)?, reader.active_operations_by_app()?))).await;
-        let Ok((apps, busy)) = read else { continue };
-        asked_inside.retain(|id, _| apps.iter().any(|app| app.id == *id));
-        let up = |app: &AppRecord| {
-            matches!(app.state, AppState::Running | AppState::Degraded | AppState::Starting)
-        };
-        for app in apps.into_iter().filter(|app| up(app) && !busy.contains_key(&app.id)) {
+        // Their ids alone: what is resolved for each is read when it is its turn, so that not all are in memory at once.
+        let read = services.store.read(|reader| {
+            let mut ids = Vec::new();
+            reader.each_app(false, |app| {
+                if up(app.state) && app.operation.is_none() {
+                    ids.push(app.id);
+                }
+            })?;
+            Ok(ids)
+        });
+        let Ok(ids) = read.await else { continue };
+        asked_inside.retain(|_, at| at.elapsed() < inside_pause);
+        for id in ids {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(Some(app)) = services.store.read(move |reader| reader.app(&id)).await else { continue };
+            if !up(app.state) || app.removed_at.is_some() {
+                continue;
+            }
             if app.spec.probe_from == ProbeFrom::Guest {
-                let pause = Duration::from_secs(poll.probe_seconds * INSIDE_FACTOR);
-                let soon = asked_inside.get(&app.id).is_some_and(|at| at.elapsed() < pause);
-                if soon && app.state != AppState::Starting {
+                if asked_inside.contains_key(&app.id) && app.state != AppState::Starting {
                     continue;
                 }
                 asked_inside.insert(app.id.clone(), Instant::now());
             }
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let engine = engine.clone();
             tokio::spawn(async move {
                 probe(&engine, app).await;
@@ -285,6 +324,10 @@ async fn probe_apps(engine: Engine, poll: Poll) {
             });
         }
     }
+}
+
+fn up(state: AppState) -> bool {
+    matches!(state, AppState::Running | AppState::Degraded | AppState::Starting)
 }
 
 /// Asks one app's probe, and writes down what it says.

@@ -56,7 +56,7 @@ impl UseCases {
         )
         .await;
         checks.extend(found.into_iter().flatten());
-        let apps = self.services.store.read(|reader| reader.apps(false)).await.map_err(store_problem)?;
+        let apps = self.services.store.read(|reader| reader.apps_up()).await.map_err(store_problem)?;
         checks.extend(self.inside_checks(apps).await);
         let healthy = checks.iter().all(|check| check.status != CheckStatus::Failed);
         Ok(DoctorOutput { healthy, checks })

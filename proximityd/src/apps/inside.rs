@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
-use proto_json::app::AppState;
 use proto_json::daemon::{Check, CheckStatus};
 use proximity_pve as pve;
 
@@ -29,13 +28,10 @@ enum Reached {
 }
 
 impl UseCases {
-    /// One check for each of the hosts that has running apps.
+    /// One check for each of the hosts of these apps, which are up.
     pub(super) async fn inside_checks(&self, apps: Vec<AppRecord>) -> Vec<Check> {
-        let up = |app: &AppRecord| {
-            matches!(app.state, AppState::Running | AppState::Degraded | AppState::Starting)
-        };
         let mut hosts: BTreeMap<String, Vec<AppRecord>> = BTreeMap::new();
-        for app in apps.into_iter().filter(up) {
+        for app in apps {
             hosts.entry(app.host.clone()).or_default().push(app);
         }
         let mut checks = Vec::new();

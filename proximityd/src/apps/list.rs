@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use proto_json::Problem;
-use proto_json::app::{App, AppDetail, AppName, ListParams, Setting};
+use proto_json::app::{AppDetail, AppName, ListParams, Setting};
 use proximity_catalog::{Deployment, ResolvedSettings, SettingValue};
+use tokio::sync::Mutex;
 
 use super::{UseCases, store_problem};
 use crate::model::app::AppRecord;
@@ -13,33 +15,70 @@ use crate::ops::project::template_of;
 /// Operations that an app's details show.
 const OPERATIONS: u32 = 5;
 
+/// The whole list as text. It is asked for again and again, and seldom another one.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A list, and all that it was made from.
+#[derive(Debug)]
+struct Kept {
+    /// The store's number, taken before it was read.
+    listing: u64,
+    looks: Looks,
+    text: Bytes,
+}
+
+/// When each host that answers was last looked at, by its name.
+type Looks = BTreeMap<String, String>;
+
 impl UseCases {
-    /// `app.list`.
-    pub(crate) async fn list_apps(&self, params: ListParams) -> Result<Vec<App>, Problem> {
-        let apps = self
-            .services
-            .store
-            .read(move |reader| {
-                let mut apps = reader.app_list(params.removed)?;
-                apps.retain(|app| params.host.as_ref().is_none_or(|host| app.host == *host));
-                Ok(apps)
-            })
-            .await;
-        let mut apps = apps.map_err(store_problem)?;
-        // Where a look found nothing new, nothing was written; it is the host's last look that counts.
-        let looks: BTreeMap<String, String> = self
+    /// `app.list`, as its JSON text.
+    pub(crate) async fn list_apps(&self, params: ListParams) -> Result<Bytes, Problem> {
+        let looks: Looks = self
             .services
             .hosts
             .all()
             .iter()
-            .map(|host| (host.config.name.clone(), host.state()))
-            .filter(|(_, state)| state.reachable)
-            .filter_map(|(name, state)| Some((name, state.seen.at?)))
+            .filter_map(|host| Some((host.config.name.clone(), host.last_look()?)))
             .collect();
-        for app in apps.iter_mut().filter(|app| app.checked_at.is_some()) {
-            app.checked_at = app.checked_at.take().max(looks.get(&app.host).cloned());
+        if params.removed || params.host.is_some() {
+            return self.read_list(params, looks).await;
         }
-        Ok(apps)
+        // One at a time: whoever comes while it is read again waits for that, and does not read it as well.
+        let mut kept = self.listed.kept.lock().await;
+        let listing = self.services.store.listing();
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.listing == listing && kept.looks == looks) {
+            return Ok(kept.text.clone());
+        }
+        let text = self.read_list(params, looks.clone()).await?;
+        *kept = Some(Kept { listing, looks, text: text.clone() });
+        Ok(text)
+    }
+
+    async fn read_list(&self, params: ListParams, looks: Looks) -> Result<Bytes, Problem> {
+        let text = self.services.store.read(move |reader| {
+            let mut text = vec![b'['];
+            reader.each_app(params.removed, |mut app| {
+                if params.host.as_ref().is_some_and(|host| app.host != *host) {
+                    return;
+                }
+                // Where a look found nothing new, nothing was written; it is the host's last look that counts.
+                if let (Some(checked), Some(look)) = (&mut app.checked_at, looks.get(&app.host))
+                    && *checked < *look
+                {
+                    checked.clone_from(look);
+                }
+                if text.len() > 1 {
+                    text.push(b',');
+                }
+                serde_json::to_writer(&mut text, &app).expect("an app is representable as JSON");
+            })?;
+            text.push(b']');
+            Ok(Bytes::from(text))
+        });
+        text.await.map_err(store_problem)
     }
 
     /// `app.get`.

@@ -36,6 +36,7 @@ pub struct UseCases {
     config: Config,
     started: Instant,
     watch: Watch,
+    listed: list::Listed,
 }
 
 /// The catalog: the built-in templates, and those of the configured directory. The built-in ones are read when they are
@@ -64,7 +65,8 @@ impl UseCases {
     /// Puts them together.
     pub fn new(engine: Engine, templates: Templates, config: Config, watch: Watch) -> UseCases {
         let services = Arc::clone(engine.services());
-        UseCases { services, engine, templates, config, started: Instant::now(), watch }
+        let listed = list::Listed::default();
+        UseCases { services, engine, templates, config, started: Instant::now(), watch, listed }
     }
 
     /// The store, for the event stream.

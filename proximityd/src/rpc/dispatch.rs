@@ -1,45 +1,44 @@
 //! From a request's bytes to a use case and back. Every call passes [`check`]: it is the one point of authorisation.
 
+use bytes::Bytes;
 use futures_util::future::join_all;
-use proto_json::envelope::{self, Id, Incoming, Request};
+use proto_json::envelope::{self, Incoming, Request, Response};
 use proto_json::{Code, Method, Problem, app, catalog, daemon, host, method, operation};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::peer::Peer;
 use crate::apps::UseCases;
 
+/// An answer's text, in pieces: a long result is not copied to be wrapped.
+pub(super) type Text = Vec<Bytes>;
+
 /// Answers a body; None when it holds only notifications.
-pub(super) async fn handle(apps: &UseCases, peer: &Peer, body: &[u8]) -> Option<Vec<u8>> {
-    let answers = match envelope::parse(body) {
-        Incoming::Single(Ok(request)) => return one(apps, peer, request).await.map(|answer| write(&answer)),
-        Incoming::Single(Err(response)) => return Some(write(&response)),
-        Incoming::Batch(items) => {
-            join_all(items.into_iter().map(|item| async {
-                match item {
-                    Ok(request) => one(apps, peer, request).await.map(|answer| raw(&answer)),
-                    Err(response) => Some(raw(&response)),
-                }
-            }))
-            .await
-        }
+pub(super) async fn handle(apps: &UseCases, peer: &Peer, body: &[u8]) -> Option<Text> {
+    let items = match envelope::parse(body) {
+        Incoming::Single(item) => return answer(apps, peer, item).await,
+        Incoming::Batch(items) => items,
     };
-    let answers: Vec<Box<RawValue>> = answers.into_iter().flatten().collect();
-    if answers.is_empty() { None } else { Some(write(&answers)) }
+    let answers = join_all(items.into_iter().map(|item| answer(apps, peer, item))).await;
+    let mut text = Vec::new();
+    for answer in answers.into_iter().flatten() {
+        text.push(Bytes::from_static(if text.is_empty() { b"[" } else { b"," }));
+        text.extend(answer);
+    }
+    if text.is_empty() {
+        return None;
+    }
+    text.push(Bytes::from_static(b"]"));
+    Some(text)
 }
 
-/// A response whose result is already text: it is not taken apart again.
-#[derive(Serialize)]
-struct Answer {
-    jsonrpc: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<proto_json::error::ErrorObject>,
-    id: Id,
+async fn answer(apps: &UseCases, peer: &Peer, item: Result<Request, Box<Response>>) -> Option<Text> {
+    match item {
+        Ok(request) => one(apps, peer, request).await,
+        Err(response) => Some(vec![text(&response)]),
+    }
 }
 
-async fn one(apps: &UseCases, peer: &Peer, request: Request) -> Option<Answer> {
+async fn one(apps: &UseCases, peer: &Peer, request: Request) -> Option<Text> {
     let id = request.id.clone();
     let outcome = call(apps, peer, request).await;
     if let Err(problem) = &outcome
@@ -47,11 +46,15 @@ async fn one(apps: &UseCases, peer: &Peer, request: Request) -> Option<Answer> {
     {
         tracing::error!(message = problem.message, causes = ?problem.causes, "a call failed inside");
     }
-    let (result, error) = match outcome {
-        Ok(result) => (Some(result), None),
-        Err(problem) => (None, Some(problem.into())),
-    };
-    id.map(|id| Answer { jsonrpc: "2.0", result, error, id })
+    let id = id?;
+    Some(match outcome {
+        // The result is text already, and is not taken apart again. The order is that of `Response`.
+        Ok(result) => {
+            let end = format!(",\"id\":{}}}", String::from_utf8_lossy(&text(&id)));
+            vec![Bytes::from_static(br#"{"jsonrpc":"2.0","result":"#), result, end.into()]
+        }
+        Err(problem) => vec![text(&Response::new(id, Err(problem)))],
+    })
 }
 
 /// Whether a caller may make a call.
@@ -69,25 +72,37 @@ pub fn check<M: Method>(peer: &Peer) -> Result<(), Problem> {
 
 /// Routes a request by its method's type. What is not named here is no method.
 macro_rules! route {
-    ($apps:ident, $peer:ident, $request:ident; $($method:ty => $use_case:ident $(($actor:ident))?;)*) => {
+    ($apps:ident, $peer:ident, $request:ident; $($method:ty => $use_case:ident $(($actor:ident))? $(as $form:ident)?;)*) => {
         match $request.method.as_str() {
             $(<$method as Method>::NAME => {
                 check::<$method>($peer)?;
                 let params = proto_json::params::read($request.method.as_str(), $request.params)?;
-                let output: <$method as Method>::Output = $apps.$use_case($($actor,)? params).await?;
-                Ok(raw(&output))
+                let given = $apps.$use_case($($actor,)? params).await?;
+                Ok(result!($method, given $(, $form)?))
             })*
             unknown => Err(no_such_method(unknown)),
         }
     };
 }
 
-async fn call(apps: &UseCases, peer: &Peer, request: Request) -> Result<Box<RawValue>, Problem> {
+/// A result's JSON text: a use case gives its method's output or, where it says so, the text itself.
+macro_rules! result {
+    ($method:ty, $given:ident) => {{
+        let output: <$method as Method>::Output = $given;
+        text(&output)
+    }};
+    ($method:ty, $given:ident, text) => {{
+        let ready: Bytes = $given;
+        ready
+    }};
+}
+
+async fn call(apps: &UseCases, peer: &Peer, request: Request) -> Result<Bytes, Problem> {
     let actor = peer.name.as_str();
     route! { apps, peer, request;
         app::Deploy => deploy(actor);
         app::Plan => plan;
-        app::List => list_apps;
+        app::List => list_apps as text;
         app::Get => get_app;
         app::Start => start(actor);
         app::Stop => stop(actor);
@@ -122,10 +137,6 @@ fn no_such_method(name: &str) -> Problem {
     }
 }
 
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("the contract's types are representable as JSON")
-}
-
-fn write(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("the contract's types are representable as JSON")
+fn text(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("the contract's types are representable as JSON").into()
 }

@@ -6,13 +6,15 @@ use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -185,7 +187,7 @@ async fn answer(
                 }
             };
             match dispatch::handle(&apps, &peer, &body).await {
-                Some(bytes) => json(StatusCode::OK, bytes.into()),
+                Some(text) => json_body(StatusCode::OK, Pieces::from(text).boxed()),
                 None => empty(StatusCode::NO_CONTENT),
             }
         }
@@ -211,10 +213,49 @@ pub(super) fn refuse(status: StatusCode, problem: Problem) -> Response<Body> {
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(whole(body));
+    json_body(status, whole(body))
+}
+
+fn json_body(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// A body of several pieces, whose length is known.
+struct Pieces {
+    rest: std::vec::IntoIter<Bytes>,
+    left: u64,
+}
+
+impl From<Vec<Bytes>> for Pieces {
+    fn from(pieces: Vec<Bytes>) -> Pieces {
+        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { rest: pieces.into_iter(), left }
+    }
+}
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let next = self.rest.next();
+        self.left -= next.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(next.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 fn whole(body: Bytes) -> Body {

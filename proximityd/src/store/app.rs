@@ -132,20 +132,36 @@ impl Reader<'_> {
     /// # Errors
     /// SQLite's own words.
     pub fn app_list(&self, removed: bool) -> Result<Vec<App>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
+        let mut apps = Vec::new();
+        self.each_app(removed, |app| apps.push(app))?;
+        Ok(apps)
+    }
+
+    /// Shows each app of [`Reader::app_list`], one at a time: however many there are, only one is in memory.
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn each_app(&self, removed: bool, mut show: impl FnMut(App)) -> Result<(), StoreError> {
+        // Those that are not removed come from the index of their names, without sorting.
+        let which = if removed {
+            "ORDER BY a.name, a.created_at"
+        } else {
+            "WHERE a.removed_at IS NULL ORDER BY a.name"
+        };
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT a.id, a.name, a.host, a.template, a.template_version, a.state, a.reason, a.node, a.vmid, a.ip, a.url,
                     a.created_at, a.checked_at, o.id
-             FROM app a LEFT JOIN operation o ON o.app = a.id AND o.ended_at IS NULL
-             WHERE ?1 OR a.removed_at IS NULL ORDER BY a.name, a.created_at",
-        )?;
-        let rows = statement.query_map([removed], |row| {
-            Ok(App {
+             FROM app a LEFT JOIN operation o ON o.app = a.id AND o.ended_at IS NULL {which}"
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            show(App {
                 id: row.get(0)?,
                 name: row.get(1)?,
                 host: row.get(2)?,
                 template: row.get(3)?,
                 template_version: row.get(4)?,
-                state: decode_word(row.get_ref(5)?.as_str()?)?,
+                state: decode_word(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
                 reason: row.get(6)?,
                 node: row.get(7)?,
                 vmid: row.get(8)?,
@@ -154,8 +170,21 @@ impl Reader<'_> {
                 created_at: row.get(11)?,
                 checked_at: row.get(12)?,
                 operation: row.get(13)?,
-            })
-        })?;
+            });
+        }
+        Ok(())
+    }
+
+    /// The records of the apps that are up, or may be: running, degraded or starting.
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn apps_up(&self) -> Result<Vec<AppRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM app
+             WHERE removed_at IS NULL AND state IN ('running', 'degraded', 'starting') ORDER BY name"
+        ))?;
+        let rows = statement.query_map([], from_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -183,18 +212,6 @@ impl Reader<'_> {
             ))?
             .query_row([name], from_row)
             .optional()?)
-    }
-
-    /// The apps, by name; with `removed`, those too.
-    ///
-    /// # Errors
-    /// SQLite's own words.
-    pub fn apps(&self, removed: bool) -> Result<Vec<AppRecord>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM app WHERE ?1 OR removed_at IS NULL ORDER BY name, created_at"
-        ))?;
-        let rows = statement.query_map([removed], from_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// For each app that has one, its operation that has not ended.

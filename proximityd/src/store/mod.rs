@@ -21,9 +21,12 @@ pub use reader::Reader;
 pub use writer::Tx;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::model::clock::Clock;
@@ -87,7 +90,8 @@ fn decode<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
 
 /// A value of a closed set, stored as its word.
 fn decode_word<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
-    serde_json::from_value(serde_json::Value::String(text.into())).map_err(|error| {
+    let word: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(word).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     })
 }
@@ -112,6 +116,7 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     path: std::path::PathBuf,
     events: broadcast::Sender<Arc<Event>>,
+    listing: Arc<AtomicU64>,
     clock: Clock,
     epoch: String,
 }
@@ -133,13 +138,14 @@ impl Store {
         let epoch = schema::epoch(&mut connection, &clock)?;
         let (events, _) = broadcast::channel(EVENT_BUFFER);
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE);
-        let bus = events.clone();
-        let writer_clock = clock.clone();
+        let listing = Arc::new(AtomicU64::new(0));
+        let writer = writer::Writer::new(connection, events.clone(), Arc::clone(&listing), clock.clone())?;
         std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer::run(connection, queue, &bus, &writer_clock))
+            .spawn(move || writer.run(queue))
             .map_err(|error| StoreError::Sqlite(error.to_string()))?;
-        let inner = Inner { jobs, readers: Mutex::default(), path: path.into(), events, clock, epoch };
+        let inner =
+            Inner { jobs, readers: Mutex::default(), path: path.into(), events, listing, clock, epoch };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -151,6 +157,13 @@ impl Store {
     /// This database's epoch: event numbers of another one mean nothing here.
     pub fn epoch(&self) -> &str {
         &self.inner.epoch
+    }
+
+    /// A number that is another one after every commit that touched what [`Reader::app_list`] gives. It changes before
+    /// the commit's events are published and before its callers hear of it: what is read after taking the number is at
+    /// least as new as the number.
+    pub fn listing(&self) -> u64 {
+        self.inner.listing.load(Ordering::Acquire)
     }
 
     /// Hears of every event committed from now on.

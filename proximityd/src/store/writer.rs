@@ -1,6 +1,7 @@
 //! The one thread that writes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use proto_json::event::Event;
 use rusqlite::Connection;
@@ -57,36 +58,68 @@ impl Job {
     }
 }
 
-/// Runs until every sender is gone.
-pub(super) fn run(
-    mut connection: Connection,
-    mut queue: mpsc::Receiver<Job>,
-    bus: &broadcast::Sender<Arc<Event>>,
-    clock: &Clock,
-) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut jobs = vec![first];
-        while jobs.len() < GROUP {
-            match queue.try_recv() {
-                Ok(job) => jobs.push(job),
-                Err(_) => break,
+/// The tables that the list of apps is read from.
+const LISTED: [&str; 2] = ["app", "operation"];
+
+/// What the thread works with.
+pub(super) struct Writer {
+    connection: Connection,
+    bus: broadcast::Sender<Arc<Event>>,
+    /// Counts the commits after which the list of apps may be another.
+    listing: Arc<AtomicU64>,
+    /// Set by SQLite itself when a row of such a table is touched, so that no write can be forgotten.
+    touched: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        bus: broadcast::Sender<Arc<Event>>,
+        listing: Arc<AtomicU64>,
+        clock: Clock,
+    ) -> Result<Writer, StoreError> {
+        let touched = Arc::new(AtomicBool::new(false));
+        let touch = Arc::clone(&touched);
+        // It is not called for tables WITHOUT ROWID (sqlite.org/c3ref/update_hook.html): these two are none.
+        connection.update_hook(Some(move |_, _: &str, table: &str, _| {
+            if LISTED.contains(&table) {
+                touch.store(true, Ordering::Relaxed);
             }
-        }
-        let mut answers = Vec::with_capacity(jobs.len());
-        let committed = commit(&mut connection, jobs, &mut answers, clock);
-        let (events, failure) = match committed {
-            Ok(events) => (events, None),
-            Err(error) => {
-                tracing::error!(%error, "a write to the database failed");
-                (Vec::new(), Some(error))
+        }))?;
+        Ok(Writer { connection, bus, listing, touched, clock })
+    }
+
+    /// Runs until every sender is gone.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut jobs = vec![first];
+            while jobs.len() < GROUP {
+                match queue.try_recv() {
+                    Ok(job) => jobs.push(job),
+                    Err(_) => break,
+                }
             }
-        };
-        for event in events {
-            // No listener is no error.
-            let _ = bus.send(Arc::new(event));
-        }
-        for answer in answers {
-            answer(failure.clone());
+            let mut answers = Vec::with_capacity(jobs.len());
+            let committed = commit(&mut self.connection, jobs, &mut answers, &self.clock);
+            let (events, failure) = match committed {
+                Ok(events) => (events, None),
+                Err(error) => {
+                    tracing::error!(%error, "a write to the database failed");
+                    (Vec::new(), Some(error))
+                }
+            };
+            // Before anybody hears of the commit; after one that failed it only costs reading the list once more.
+            if self.touched.swap(false, Ordering::Relaxed) {
+                self.listing.fetch_add(1, Ordering::Release);
+            }
+            for event in events {
+                // No listener is no error.
+                let _ = self.bus.send(Arc::new(event));
+            }
+            for answer in answers {
+                answer(failure.clone());
+            }
         }
     }
 }

@@ -171,3 +171,51 @@ fn a_deployment_repeated_with_the_same_request_id_is_the_same_operation() {
     assert_eq!(first["operation"]["id"], third["operation"]["id"]);
     assert_eq!(daemon.apps().len(), 1);
 }
+
+#[test]
+fn a_list_is_never_older_than_what_was_told() {
+    let daemon = Daemon::start();
+    let list = |params: Value| daemon.rpc("app.list", &params).unwrap();
+    // The whole list is kept by the daemon; that of a host is read anew each time.
+    let compare = || {
+        let (before, fresh, after) = (list(json!({})), list(json!({"host": "embedded"})), list(json!({})));
+        if before == after {
+            assert_eq!(before, fresh);
+        }
+        fresh
+    };
+    let mut events = daemon.events(&format!("since={}", daemon.last_event()));
+    for (args, state) in [
+        (&["deploy", "whoami"][..], Some("running")),
+        (&["stop", "whoami"], Some("stopped")),
+        (&["start", "whoami"], Some("running")),
+        (&["restart", "whoami"], Some("running")),
+        (&["rm", "whoami", "--yes"], None),
+    ] {
+        let command = daemon.ctl_spawn(args);
+        loop {
+            let event = events.next().unwrap();
+            let apps = compare();
+            let kind = event["kind"].as_str().unwrap_or_default();
+            if kind == "operation.accepted" && event["app"] == "whoami" {
+                assert!(apps.as_array().is_some_and(|apps| apps.len() == 1), "{args:?}: {apps:#}");
+            }
+            if kind == "operation.done" && event["app"] == "whoami" {
+                assert_eq!(apps[0]["state"].as_str(), state, "{args:?}");
+                assert_eq!(apps[0]["operation"], Value::Null, "{args:?}");
+                break;
+            }
+        }
+        assert!(command.wait_with_output().unwrap().status.success(), "{args:?}");
+        assert_eq!(list(json!({}))[0]["state"].as_str(), state, "{args:?}");
+    }
+}
+
+#[test]
+fn a_list_shows_that_the_host_was_looked_at_again() {
+    let daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami"]).ok();
+    let looked = || daemon.apps()[0]["checked_at"].as_str().unwrap().to_string();
+    let first = looked();
+    proximity_tests::eventually("a later look", || (looked() > first).then_some(()));
+}
