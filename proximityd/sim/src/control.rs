@@ -81,6 +81,7 @@ pub(crate) async fn answer(node: &Arc<Node>, token: &str, request: Request<Incom
             node.requests.reset();
             reply(200, &json!({}))
         }
+        (&Method::GET, "/sim/tasks") => reply(200, &tasks(node)),
         (&Method::GET, "/sim/state") => reply(200, &overview(node)),
         (&Method::POST, "/sim/state") => match serde_json::from_str::<Knobs>(&text) {
             Ok(knobs) => turn(node, knobs),
@@ -113,6 +114,15 @@ fn overview(node: &Node) -> Value {
     let volumes: Vec<Value> =
         state.volumes.values().map(|v| json!({ "node": v.node, "volid": v.volid, "size": v.size })).collect();
     json!({ "guests": guests, "volumes": volumes, "offline": state.offline })
+}
+
+/// The tasks of this run that have ended, newest first, each with how long it ran: a UPID knows only the second.
+fn tasks(node: &Node) -> Value {
+    let tasks = node.tasks.list();
+    let ended = tasks.iter().filter_map(|task| Some((task, task.took()?)));
+    ended
+        .map(|(task, took)| json!({ "upid": task.upid.to_string(), "type": task.upid.kind, "id": task.upid.id, "ms": took.as_secs_f64() * 1000.0 }))
+        .collect()
 }
 
 fn turn(node: &Node, knobs: Knobs) -> Response<Body> {

@@ -9,7 +9,7 @@ mod upid;
 use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -33,6 +33,8 @@ pub(crate) struct Task {
     lines: Mutex<Vec<String>>,
     end: Mutex<Option<End>>,
     warnings: AtomicU32,
+    begun: Instant,
+    took: OnceLock<Duration>,
     stop: watch::Sender<bool>,
     /// An error that a fault rule has the next step end with, so that the worker clears up as after a real one.
     injected: Mutex<Option<String>>,
@@ -54,6 +56,8 @@ impl Task {
             lines: Mutex::default(),
             end: Mutex::default(),
             warnings: AtomicU32::new(0),
+            begun: Instant::now(),
+            took: OnceLock::new(),
             stop: watch::Sender::new(false),
             injected: Mutex::default(),
         }
@@ -79,6 +83,11 @@ impl Task {
     /// How it ended, if it has.
     pub(crate) fn end(&self) -> Option<End> {
         self.end.lock().expect("no panic holds a task's end").clone()
+    }
+
+    /// How long it ran, if it ran in this process and has ended.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        self.took.get().copied()
     }
 
     /// Asks the worker to stop.
@@ -252,6 +261,8 @@ impl Tasks {
 
     fn finish(&self, task: &Task, status: String) {
         let end = End { at: now(), status };
+        // A task ends once.
+        let _ = task.took.set(task.begun.elapsed());
         if let Err(error) = self.journal.ended(&task.upid, &end, &task.lines()) {
             tracing::error!(error = &error as &dyn std::error::Error, "a task's end is not on disk");
         }

@@ -5,7 +5,7 @@
 mod support;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Rig, urlencode};
 
 #[tokio::test]
@@ -260,4 +260,16 @@ async fn a_container_that_ignores_its_shutdown_fails_the_task_unless_forced() {
     let forced =
         rig.post("/nodes/pve1/lxc/100/status/shutdown", &[("timeout", "1"), ("forceStop", "1")]).await;
     assert_eq!(rig.ended(&forced).await, "OK");
+}
+
+#[tokio::test]
+async fn the_node_tells_how_long_its_tasks_ran() {
+    let rig = Rig::new().await;
+    rig.template().await;
+    rig.create("100").await;
+    rig.start("100").await;
+    let tasks = rig.control(Method::GET, "/tasks", Value::Null).await;
+    let of_it: Vec<&Value> = tasks.as_array().unwrap().iter().filter(|task| task["id"] == "100").collect();
+    assert_eq!(of_it.iter().map(|task| &task["type"]).collect::<Vec<_>>(), ["vzstart", "vzcreate"]);
+    assert!(of_it.iter().all(|task| task["ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{tasks}");
 }
