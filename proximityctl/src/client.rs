@@ -3,6 +3,7 @@
 //! A call is one `POST /rpc`; its result can be taken as the text that came (for JSON that is only handed on) or as
 //! the method's type. Nothing is connected before the first call.
 
+use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -59,41 +60,59 @@ struct RawResponse<'a> {
     error: Option<ErrorObject>,
 }
 
-/// The answer to a call, its result still as it came.
+/// The answer to a call, its result still as it came: in pieces, which are put together only when somebody reads them.
 #[derive(Debug)]
 pub struct Answer {
-    body: Bytes,
-    start: usize,
-    end: usize,
+    pieces: Vec<Bytes>,
+    whole: OnceCell<Bytes>,
 }
 
 impl Answer {
-    fn new(method: &str, body: Bytes) -> Result<Answer, Error> {
+    fn new(method: &str, mut body: Vec<Bytes>) -> Result<Answer, Error> {
+        // The end may have come in two pieces.
+        while body.len() > 1 && body.last().is_some_and(|last| last.len() < TAIL.len()) {
+            let end = body.split_off(body.len() - 2).concat();
+            body.push(end.into());
+        }
         // What a daemon of ours writes is cut out without being read: a list may have megabytes, and whoever takes it
         // reads it anyway, or hands it on.
-        if body.starts_with(HEAD) && body.ends_with(TAIL) && body.len() > HEAD.len() + TAIL.len() {
-            let (start, end) = (HEAD.len(), body.len() - TAIL.len());
-            return Ok(Answer { body, start, end });
+        let size: usize = body.iter().map(Bytes::len).sum();
+        if size > HEAD.len() + TAIL.len()
+            && body.first().is_some_and(|first| first.starts_with(HEAD))
+            && body.last().is_some_and(|last| last.ends_with(TAIL))
+        {
+            if let Some(first) = body.first_mut() {
+                let _ = first.split_to(HEAD.len());
+            }
+            if let Some(last) = body.last_mut() {
+                last.truncate(last.len() - TAIL.len());
+            }
+            return Ok(Answer { pieces: body, whole: OnceCell::new() });
         }
+        let body = Bytes::from(body.concat());
         let response: RawResponse<'_> =
             serde_json::from_slice(&body).map_err(|error| garbled(method, &error))?;
         if let Some(error) = response.error {
             return Err(Error::Daemon(error.into()));
         }
         // The result is borrowed from the body, so it is a range of it.
-        let (start, end) = match response.result {
-            Some(raw) => {
-                let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
-                (start, start + raw.get().len())
-            }
-            None => (0, 0),
-        };
-        Ok(Answer { body, start, end })
+        let null = Bytes::from_static(b"null");
+        let result = response.result.map_or(null, |raw| body.slice_ref(raw.get().as_bytes()));
+        Ok(Answer { pieces: vec![result], whole: OnceCell::new() })
+    }
+
+    /// The result's JSON text as it came, to be handed on.
+    pub fn pieces(&self) -> &[Bytes] {
+        &self.pieces
     }
 
     /// The result's JSON text.
     pub fn text(&self) -> &str {
-        match std::str::from_utf8(&self.body[self.start..self.end]) {
+        let whole = match &self.pieces[..] {
+            [one] => one,
+            pieces => self.whole.get_or_init(|| pieces.concat().into()),
+        };
+        match std::str::from_utf8(whole) {
             Ok("") | Err(_) => "null",
             Ok(text) => text,
         }
@@ -162,7 +181,7 @@ impl Client {
             .expect("the request is well formed");
         let exchange = async {
             let response = self.http.request(request).await.map_err(|error| self.unreachable(&error))?;
-            whole_body(response).await.map_err(|error| self.broken(error.to_string()))
+            pieces(response).await.map_err(|error| self.broken(error.to_string()))
         };
         let (status, body) = match self.deadline {
             None => exchange.await?,
@@ -172,10 +191,11 @@ impl Client {
         };
         if self.trace {
             let took = began.elapsed().as_micros();
-            crate::ui::trace(&format!("{} answered {} bytes in {took} µs", M::NAME, body.len()));
+            let size: usize = body.iter().map(Bytes::len).sum();
+            crate::ui::trace(&format!("{} answered {size} bytes in {took} µs", M::NAME));
         }
-        if status != StatusCode::OK && body.first() != Some(&b'{') {
-            let words = String::from_utf8_lossy(&body).trim().to_string();
+        if status != StatusCode::OK && !body.first().is_some_and(|first| first.starts_with(b"{")) {
+            let words = String::from_utf8_lossy(&body.concat()).trim().to_string();
             return Err(Error::Daemon(
                 Problem::new(Code::Internal, format!("the daemon answered {status}")).cause(words),
             ));
@@ -202,9 +222,8 @@ impl Client {
             .expect("the query is percent-encoded");
         let response = self.http.request(request).await.map_err(|error| self.unreachable(&error))?;
         if response.status() != StatusCode::OK {
-            let (status, body) =
-                whole_body(response).await.map_err(|error| self.broken(error.to_string()))?;
-            return Err(match serde_json::from_slice::<RawResponse<'_>>(&body) {
+            let (status, body) = pieces(response).await.map_err(|error| self.broken(error.to_string()))?;
+            return Err(match serde_json::from_slice::<RawResponse<'_>>(&body.concat()) {
                 Ok(RawResponse { error: Some(error), .. }) => Error::Daemon(error.into()),
                 _ => Error::Daemon(Problem::new(
                     Code::Internal,
@@ -234,9 +253,16 @@ impl Client {
     }
 }
 
-async fn whole_body(response: Response<Incoming>) -> Result<(StatusCode, Bytes), hyper::Error> {
+/// A response's body, in the pieces that it came in.
+async fn pieces(response: Response<Incoming>) -> Result<(StatusCode, Vec<Bytes>), hyper::Error> {
     let status = response.status();
-    Ok((status, response.into_body().collect().await?.to_bytes()))
+    let (mut body, mut pieces) = (response.into_body(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            pieces.push(piece);
+        }
+    }
+    Ok((status, pieces))
 }
 
 /// Which events are wanted.
@@ -313,7 +339,7 @@ mod tests {
     #[test]
     fn a_result_is_handed_on_as_the_text_it_came_as() {
         let body = Bytes::from_static(br#"{"jsonrpc":"2.0","result":[{"b":1, "a":2}],"id":1}"#);
-        assert_eq!(Answer::new("x", body).unwrap().text(), r#"[{"b":1, "a":2}]"#);
+        assert_eq!(Answer::new("x", vec![body]).unwrap().text(), r#"[{"b":1, "a":2}]"#);
     }
 
     #[test]
@@ -323,16 +349,30 @@ mod tests {
         let short = serde_json::to_string(&response).unwrap();
         assert!(short.as_bytes().starts_with(HEAD) && short.as_bytes().ends_with(TAIL), "{short}");
         let long = format!("{short} ");
-        let text = |body: String| Answer::new("x", Bytes::from(body)).unwrap().text().to_string();
+        let text = |body: String| Answer::new("x", vec![Bytes::from(body)]).unwrap().text().to_string();
         assert_eq!(text(short), text(long));
+    }
+
+    #[test]
+    fn a_result_that_came_in_pieces_is_the_same_wherever_it_was_cut() {
+        let whole = br#"{"jsonrpc":"2.0","result":[{"name":"a"},{"name":"b"}],"id":1}"#;
+        for first in 1..whole.len() {
+            for second in first..whole.len() {
+                let cut = [&whole[..first], &whole[first..second], &whole[second..]];
+                let pieces = cut.into_iter().filter(|piece| !piece.is_empty()).map(Bytes::from_static);
+                let answer = Answer::new("x", pieces.collect()).unwrap();
+                assert_eq!(answer.text(), r#"[{"name":"a"},{"name":"b"}]"#, "{first} {second}");
+                assert_eq!(answer.pieces().concat(), answer.text().as_bytes(), "{first} {second}");
+            }
+        }
     }
 
     #[test]
     fn a_null_result_is_null_and_an_error_is_an_error() {
         let body = Bytes::from_static(br#"{"jsonrpc":"2.0","result":null,"id":1}"#);
-        assert_eq!(Answer::new("x", body).unwrap().text(), "null");
+        assert_eq!(Answer::new("x", vec![body]).unwrap().text(), "null");
         let body = Bytes::from_static(br#"{"jsonrpc":"2.0","error":{"code":-32001,"message":"no"},"id":1}"#);
-        assert_eq!(Answer::new("x", body).unwrap_err().exit_status(), 3);
+        assert_eq!(Answer::new("x", vec![body]).unwrap_err().exit_status(), 3);
     }
 
     #[test]

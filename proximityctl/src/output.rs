@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::client::Answer;
 use crate::error::Error;
 use crate::printable;
 use crate::table::Table;
@@ -86,6 +87,20 @@ impl Output {
                 out.write_all(text.as_bytes())?;
                 out.write_all(b"\n")
             }
+        })
+    }
+
+    /// Writes a call's result as JSON: as it came into a pipe, indented on a terminal.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn json_answer(self, answer: &Answer) -> Result<(), Error> {
+        if self.terminal {
+            return self.json_text(answer.text());
+        }
+        self.write(|out| {
+            answer.pieces().iter().try_for_each(|piece| out.write_all(piece))?;
+            out.write_all(b"\n")
         })
     }
 

@@ -63,7 +63,7 @@ pub async fn run(session: &Session, args: CatalogArgs) -> Result<(), Error> {
 async fn list(session: &Session, query: Option<String>) -> Result<(), Error> {
     let answer = session.client.call_text::<List>(&ListParams { query: query.clone() }).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let templates: Vec<TemplateSummary> = answer.read(List::NAME)?;
     if let (true, Some(query), Format::Table) = (templates.is_empty(), &query, session.out.format) {
@@ -81,7 +81,7 @@ async fn list(session: &Session, query: Option<String>) -> Result<(), Error> {
 async fn show(session: &Session, id: String) -> Result<(), Error> {
     let answer = session.client.call_text::<Get>(&TemplateId { id }).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let template: TemplateDetail = answer.read(Get::NAME)?;
     if session.out.format == Format::Csv {

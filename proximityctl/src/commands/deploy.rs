@@ -181,7 +181,7 @@ pub async fn finish(session: &Session, operation: proto_json::operation::Operati
 async fn show_plan(session: &Session, params: &DeployParams) -> Result<(), Error> {
     let answer = session.client.call_text::<Plan>(params).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let plan: PlanOutput = answer.read(Plan::NAME)?;
     for warning in &plan.warnings {

@@ -23,7 +23,7 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Error> {
     let answer = session.client.call_text::<Doctor>(&NoParams {}).await?;
     let found: DoctorOutput = answer.read(Doctor::NAME)?;
     match session.out.format {
-        Format::Json => session.out.json_text(answer.text())?,
+        Format::Json => session.out.json_answer(&answer)?,
         _ => write(session, &found.checks)?,
     }
     if found.healthy { Ok(()) } else { Err(Error::Unhealthy) }

@@ -64,7 +64,7 @@ pub async fn run(session: &Session, args: HostArgs) -> Result<(), Error> {
 async fn list(session: &Session) -> Result<(), Error> {
     let answer = session.client.call_text::<List>(&NoParams {}).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let hosts: Vec<Host> = answer.read(List::NAME)?;
     if session.out.format == Format::Csv {
@@ -138,7 +138,7 @@ async fn test(session: &Session, name: String) -> Result<(), Error> {
     let answer = session.client.call_text::<Test>(&HostName { name }).await?;
     let found: TestOutput = answer.read(Test::NAME)?;
     match session.out.format {
-        Format::Json => session.out.json_text(answer.text())?,
+        Format::Json => session.out.json_answer(&answer)?,
         _ => doctor::write(session, &found.checks)?,
     }
     if found.usable { Ok(()) } else { Err(Error::Unhealthy) }

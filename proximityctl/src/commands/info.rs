@@ -31,7 +31,7 @@ pub struct InfoArgs {
 pub async fn run(session: &Session, args: InfoArgs) -> Result<(), Error> {
     let answer = session.client.call_text::<Get>(&AppName { name: args.name }).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let detail: AppDetail = answer.read(Get::NAME)?;
     if session.out.format == Format::Csv {

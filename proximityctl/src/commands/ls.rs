@@ -32,7 +32,7 @@ pub struct LsArgs {
 pub async fn run(session: &Session, args: LsArgs) -> Result<(), Error> {
     let answer = session.client.call_text::<List>(&ListParams { removed: args.all, host: args.host }).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let list: Vec<Row<'_>> = answer.read(List::NAME)?;
     if session.out.format == Format::Csv {

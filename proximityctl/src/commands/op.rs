@@ -68,7 +68,7 @@ pub async fn run(session: &Session, args: OpArgs) -> Result<(), Error> {
             let answer =
                 session.client.call_text::<List>(&ListParams { app, active, limit: Some(limit) }).await?;
             if session.out.is_json() {
-                return session.out.json_text(answer.text());
+                return session.out.json_answer(&answer);
             }
             let list: Vec<Operation> = answer.read(List::NAME)?;
             if list.is_empty() && session.out.format == Format::Table {
@@ -119,7 +119,7 @@ fn tell(session: &Session, operation: &Operation) -> Result<(), Error> {
 async fn show(session: &Session, id: String) -> Result<(), Error> {
     let answer = session.client.call_text::<Get>(&OperationId { id }).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let operation: Operation = answer.read(Get::NAME)?;
     if session.out.format == Format::Csv {

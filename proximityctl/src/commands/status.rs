@@ -22,7 +22,7 @@ pub struct StatusArgs {}
 pub async fn run(session: &Session, _: StatusArgs) -> Result<(), Error> {
     let answer = session.client.call_text::<Status>(&NoParams {}).await?;
     if session.out.is_json() {
-        return session.out.json_text(answer.text());
+        return session.out.json_answer(&answer);
     }
     let status: StatusOutput = answer.read(Status::NAME)?;
     let pairs = [
