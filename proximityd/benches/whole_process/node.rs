@@ -97,11 +97,13 @@ impl Node {
         counts.iter().map(|(call, count)| (call.clone(), count.as_u64().unwrap())).collect()
     }
 
-    /// The tasks that have ended, by their UPIDs: the type, and how long each ran, in milliseconds.
+    /// The tasks that have ended, by their UPIDs: the type, and how long each ran, in milliseconds. An open console is a
+    /// task as well, and nothing that is waited for: it is left out.
     pub(crate) fn tasks(&self) -> BTreeMap<String, (String, f64)> {
         let text = |task: &Value, key: &str| task[key].as_str().unwrap().to_string();
         let tasks = self.control("/sim/tasks");
         let tasks = tasks.as_array().unwrap().iter();
+        let tasks = tasks.filter(|task| task["type"].as_str().is_some_and(|kind| !kind.ends_with("proxy")));
         tasks.map(|task| (text(task, "upid"), (text(task, "type"), task["ms"].as_f64().unwrap()))).collect()
     }
 }
