@@ -3,7 +3,7 @@
 //! One call for each host and cycle, however many apps there are. What a person did by hand is seen and shown; nothing is
 //! fought, and no record is ever deleted over it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::config::Poll;
 use crate::hosts::Host;
 use crate::model::app::{AppRecord, ProbeFrom};
 use crate::model::host::HostSeen;
-use crate::ops::container::Container;
+use crate::ops::container::{Container, Owner, TAG};
 use crate::ops::engine::{Engine, NewOperation, insert};
 use crate::ops::health::{self, Attempt};
 use crate::ops::project::Project;
@@ -86,7 +86,12 @@ async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreErr
             note_reachable(services, host, &resources).await?;
             let guests: HashMap<u32, pve::Resource> =
                 resources.into_iter().filter_map(|guest| Some((guest.vmid?.get(), guest))).collect();
-            compare(services, name, move |app| judge(app, app.vmid.and_then(|vmid| guests.get(&vmid)))).await
+            let strangers = strangers(services, host, &guests).await?;
+            compare(services, name, move |app| match app.vmid {
+                Some(vmid) if strangers.contains(&vmid) => stranger(app, vmid),
+                vmid => judge(app, vmid.and_then(|vmid| guests.get(&vmid))),
+            })
+            .await
         }
         Err(error) => {
             note_unreachable(services, host, &error).await?;
@@ -98,6 +103,52 @@ async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreErr
             .await
         }
     }
+}
+
+/// The ids of apps' containers that are another's by now. Only one without our tag is asked for its notes: a person may also
+/// have taken the tag away alone.
+async fn strangers(
+    services: &Services,
+    host: &Arc<Host>,
+    guests: &HashMap<u32, pve::Resource>,
+) -> Result<HashSet<u32>, StoreError> {
+    if guests.values().all(|guest| guest.tags.contains(TAG)) {
+        return Ok(HashSet::new());
+    }
+    let (name, mut suspects) = (host.config.name.clone(), Vec::new());
+    let untagged: HashSet<u32> =
+        guests.iter().filter(|(_, guest)| !guest.tags.contains(TAG)).map(|(vmid, _)| *vmid).collect();
+    let apps = services.store.read(move |reader| {
+        reader.each_app(false, |app| {
+            if let Some(vmid) = app.vmid.filter(|vmid| app.host == name && untagged.contains(vmid)) {
+                suspects.push((app.id, vmid));
+            }
+        })?;
+        Ok(suspects)
+    });
+    let mut strangers = HashSet::new();
+    for (id, vmid) in apps.await? {
+        let node = guests.get(&vmid).and_then(|guest| guest.node.as_ref());
+        let Some(Ok(container)) = node.map(|node| Container::new(Arc::clone(host), node.as_str(), vmid))
+        else {
+            continue;
+        };
+        match container.owner().await {
+            Ok(Owner::Other) => drop(strangers.insert(vmid)),
+            Ok(Owner::Ours(notes, _)) if notes.id != id => drop(strangers.insert(vmid)),
+            // What cannot be told now is told by the next look.
+            _ => {}
+        }
+    }
+    Ok(strangers)
+}
+
+fn stranger(app: &App, vmid: u32) -> Seen {
+    if app.state == AppState::Failed {
+        return Seen::same(app);
+    }
+    let reason = format!("container {vmid} is another one now: its notes do not say that it is this app's");
+    Seen { state: AppState::Missing, reason: Some(reason), node: None }
 }
 
 /// Judges every app of a host that no operation is at work on, and writes down what is not as it was.

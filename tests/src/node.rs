@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::eventually;
 use crate::http::{Reply, connect, request, tls};
 use crate::programs::{Program, command};
 
@@ -60,6 +61,20 @@ impl Node {
         let reply = self.send(method, &path, &headers, body).expect("the node answers");
         assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
         reply.json()["data"].take()
+    }
+
+    /// Waits until a task, by its UPID, has ended well. Some calls on a stopped container give none: then nothing is waited for.
+    #[track_caller]
+    pub fn task_done(&self, upid: &Value) {
+        let Some(upid) = upid.as_str() else { return };
+        let node = upid.split(':').nth(1).expect("a UPID names its node");
+        let path = format!("/nodes/{node}/tasks/{upid}/status");
+        let ended = eventually("the task's end", || {
+            let status = self.as_root("GET", &path);
+            (status["status"] == "stopped").then_some(status)
+        });
+        let exit = ended["exitstatus"].as_str().unwrap_or_default();
+        assert!(exit == "OK" || exit.starts_with("WARNINGS: "), "{ended}");
     }
 
     /// A control call.

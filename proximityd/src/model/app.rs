@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proto_json::app::{AppState, Port, Resources, Service};
 use serde::{Deserialize, Serialize};
 
+use super::notes::{Kind, Notes};
+
 /// Everything that was resolved when the app was asked for, and what its deployment decided. A catalog that changes
 /// later changes nothing here. Secrets are kept sealed, apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +128,22 @@ pub struct AppRecord {
     pub checked_at: Option<String>,
     /// When it was removed.
     pub removed_at: Option<String>,
+}
+
+impl AppRecord {
+    /// What the notes of its container say: that of this id, made by that operation.
+    pub fn notes(&self, vmid: u32, operation: &str) -> Notes {
+        Notes {
+            kind: Kind::App,
+            id: self.id.clone(),
+            vmid,
+            operation: operation.into(),
+            name: Some(self.name.clone()),
+            template: Some(self.template.clone()),
+            template_version: Some(self.template_version.clone()),
+            created_at: Some(self.created_at.clone()),
+        }
+    }
 }
 
 impl AppRecord {

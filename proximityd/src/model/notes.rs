@@ -47,18 +47,23 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// The notes' whole text: lines for a person, then the block.
-    pub fn text(&self, for_a_person: &str) -> String {
+    /// The block alone: one line.
+    pub fn block(&self) -> String {
         let json = serde_json::to_string(self).expect("notes are plain strings and numbers");
         // Two hyphens would end the comment; JSON reads the escape back.
-        let json = json.replace("--", "-\\u002d");
-        let room = MAX_NOTES.saturating_sub(json.len() + OPEN.len() + CLOSE.len() + 3);
+        format!("{OPEN}{}{CLOSE}", json.replace("--", "-\\u002d"))
+    }
+
+    /// The notes' whole text: lines for a person, then the block.
+    pub fn text(&self, for_a_person: &str) -> String {
+        let block = self.block();
+        let room = MAX_NOTES.saturating_sub(block.len() + 3);
         let talk = for_a_person.replace("<!--", "<! --");
         let mut end = talk.len().min(room);
         while !talk.is_char_boundary(end) {
             end -= 1;
         }
-        format!("{}\n\n{OPEN}{json}{CLOSE}\n", &talk[..end])
+        format!("{}\n\n{block}\n", &talk[..end])
     }
 
     /// Reads the block from notes. None where there is none, or none that can be read.

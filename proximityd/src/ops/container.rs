@@ -14,7 +14,7 @@ use crate::guest::Exec;
 use crate::guest::inside::Door;
 use crate::hosts::Host;
 use crate::model::app::AppRecord;
-use crate::model::notes::Notes;
+use crate::model::notes::{Kind, Notes};
 
 /// The PVE tag that every container of ours carries.
 pub const TAG: &str = "proximity";
@@ -114,6 +114,40 @@ impl Container {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Makes sure that it is still the app's, before anything is done to it or in it: a person may have destroyed it, and its id
+    /// may be another's by now.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`] when it is not, or is not there; Proxmox VE's.
+    pub async fn belongs_to(&self, app: &AppRecord) -> Result<(), StepError> {
+        let (vmid, name, node) = (self.vmid, &app.name, &self.node);
+        let problem = match self.owner().await? {
+            Owner::Ours(notes, _) if notes.kind == Kind::App && notes.id == app.id => return Ok(()),
+            Owner::Absent => {
+                Problem::new(Code::Conflict, format!("container {vmid} of `{name}` is not there any more"))
+                    .hint(format!("it was destroyed by hand; `proximityctl rm {name}` forgets the app"))
+            }
+            Owner::Hidden => Problem::new(
+                Code::Conflict,
+                format!("the credentials may not see container {vmid} of `{name}` any more"),
+            )
+            .cause("it was taken out of the pool, or the container is another one by now")
+            .hint(format!("on the node {node}, look at it: pct config {vmid}"))
+            .hint(format!(
+                "if it is the app's, put it back: pvesh set /pools/{} --vms {vmid} --allow-move 1",
+                self.host.config.pool
+            )),
+            Owner::Other | Owner::Ours(..) => Problem::new(
+                Code::Conflict,
+                format!("container {vmid} is not `{name}`'s any more; it is left alone"),
+            )
+            .cause("its notes do not say that it is")
+            .hint("if it is the app's all the same, put this line back into its notes in Proxmox VE:")
+            .hint(app.notes(vmid.get(), "").block()),
+        };
+        Err(StepError::failed(problem))
     }
 
     /// Whether it runs.

@@ -119,3 +119,48 @@ fn the_flag_keep_failed_does_the_same_when_an_image_cannot_be_pulled() {
     daemon.ctl(&["rm", "--yes", "shop"]).ok();
     assert_eq!(daemon.node().plain_containers(), [0; 0]);
 }
+
+#[test]
+fn a_container_that_is_another_one_by_now_is_left_alone() {
+    let daemon = Daemon::start();
+    let app = daemon.ctl(&["deploy", "whoami", "-o", "json", "-q"]).ok().json();
+    let (node, vmid) = (daemon.node(), app["vmid"].as_u64().unwrap());
+    let at = format!("/nodes/{}/lxc", node.text("node"));
+    let mut events = daemon.events(&format!("since={}", daemon.last_event()));
+    // A person destroys it, and makes another by the same id.
+    node.task_done(&node.as_root("POST", &format!("{at}/{vmid}/status/stop")));
+    node.task_done(&node.as_root("DELETE", &format!("{at}/{vmid}")));
+    let template =
+        node.as_root("GET", &format!("/nodes/{}/storage/local/content?content=vztmpl", node.text("node")));
+    let template = template[0]["volid"].as_str().unwrap().replace('/', "%2F").replace(':', "%3A");
+    let form =
+        format!("vmid={vmid}&ostemplate={template}&rootfs=local-lvm%3A1&pool=proximity&hostname=stranger");
+    node.task_done(&node.as_root_with("POST", &at, &form));
+    node.task_done(&node.as_root("POST", &format!("{at}/{vmid}/status/start")));
+    for command in [&["stop", "whoami"][..], &["start", "whoami"], &["restart", "whoami"]] {
+        let output = daemon.ctl(command).exits(5);
+        assert!(
+            output.stderr.contains(&format!("container {vmid} is not `whoami`'s any more")),
+            "{}",
+            output.stderr
+        );
+        assert!(output.stderr.contains("<!-- proximity:1 "), "{}", output.stderr);
+    }
+    assert_eq!(node.as_root("GET", &format!("{at}/{vmid}/status/current"))["status"], "running");
+    let seen = |event: &Value| event["kind"] == "app.state" && event["data"]["state"] == "missing";
+    events.find(seen).unwrap();
+}
+
+#[test]
+fn what_is_done_to_an_app_whose_container_is_gone_says_so() {
+    let daemon = Daemon::start();
+    let app = daemon.ctl(&["deploy", "whoami", "-o", "json", "-q"]).ok().json();
+    let (node, vmid) = (daemon.node(), app["vmid"].as_u64().unwrap());
+    let at = format!("/nodes/{}/lxc/{vmid}", node.text("node"));
+    node.task_done(&node.as_root("POST", &format!("{at}/status/stop")));
+    node.task_done(&node.as_root("DELETE", &at));
+    let output = daemon.ctl(&["start", "whoami"]).exits(5);
+    assert!(output.stderr.contains("is not there any more"), "{}", output.stderr);
+    assert!(output.stderr.contains("proximityctl rm whoami"), "{}", output.stderr);
+    daemon.ctl(&["rm", "--yes", "whoami"]).ok();
+}

@@ -103,6 +103,9 @@ pub(super) async fn bring_up(step: &'static str, cx: &Context) -> Result<Done, S
     let app = cx.app().await?;
     let container = Container::of(cx, &app)?;
     let mut data: Data = cx.data()?;
+    if step != HEALTHY.name {
+        container.belongs_to(&app).await?;
+    }
     match step {
         "start-container" => Ok(match container.start(cx).await? {
             true => Done::Did(None),

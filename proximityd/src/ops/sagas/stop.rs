@@ -37,7 +37,9 @@ const SHUTDOWN: StepDef = StepDef {
 
 async fn shutdown(cx: &Context) -> Result<Done, StepError> {
     let params: Params = cx.params()?;
-    let container = Container::of(cx, &cx.app().await?)?;
+    let app = cx.app().await?;
+    let container = Container::of(cx, &app)?;
+    container.belongs_to(&app).await?;
     let done = container.shutdown(cx, "shutdown", params.seconds, params.force).await;
     match done {
         Ok(true) => Ok(Done::Did(None)),

@@ -7,7 +7,6 @@ use proximity_pve as pve;
 use super::Data;
 use crate::hosts::Host;
 use crate::model::app::AppRecord;
-use crate::model::notes::{Kind, Notes};
 use crate::ops::container::{Container, Owner};
 use crate::ops::context::Context;
 use crate::ops::failure::StepError;
@@ -32,16 +31,7 @@ pub(super) async fn create(
         // Written before anything is made, so that a container that is kept after a failure is never without a record.
         record_place(cx, data).await?;
         let container = Container::new(Arc::clone(host), &data.node, data.vmid)?;
-        let notes = Notes {
-            kind: Kind::App,
-            id: app.id.clone(),
-            vmid: data.vmid,
-            operation: cx.id().into(),
-            name: Some(app.name.clone()),
-            template: Some(app.template.clone()),
-            template_version: Some(app.template_version.clone()),
-            created_at: Some(app.created_at.clone()),
-        };
+        let notes = app.notes(data.vmid, cx.id());
         let from = if data.linked { pve::ClonedFrom::TemplateLinked } else { pve::ClonedFrom::Full };
         let mut clone = pve::CloneLxc::new(container.vmid, from);
         clone.hostname = Some(app.name.clone());
