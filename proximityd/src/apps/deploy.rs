@@ -1,6 +1,7 @@
 //! Deploying: the template, the name, the settings and the sizes are resolved here; the saga does the rest.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use proto_json::app::{AppState, DeployParams, PlanOutput, PlannedStep, Resources, Service};
 use proto_json::operation::Started;
@@ -57,6 +58,9 @@ impl UseCases {
                 {
                     return Ok::<_, Refusal>((first, false));
                 }
+                if let Some(other) = tx.address_holder(&app.host, &app.spec.ip)? {
+                    return Err(Refusal::Problem(address_taken(&app.spec.ip, &other)));
+                }
                 tx.insert_app(&app).map_err(|error| taken(error, &app.name))?;
                 for (key, bytes) in &sealed {
                     tx.set_secret(&app.id, key, bytes)?;
@@ -83,6 +87,7 @@ impl UseCases {
             bridge: app.spec.bridge.clone(),
             disk: app.spec.resources.disk,
             memory: app.spec.resources.memory,
+            seed: app.id.clone(),
         };
         let place = place::choose(&host, &wish).await.map_err(step_problem)?;
         let name = app.name.clone();
@@ -90,6 +95,11 @@ impl UseCases {
             self.services.store.read(move |reader| reader.app_named(&name)).await.map_err(store_problem)?;
         if there.is_some_and(|there| there.removed_at.is_none()) {
             return Err(name_taken(&app.name));
+        }
+        let (on, ip) = (app.host.clone(), app.spec.ip.clone());
+        let holder = self.services.store.read(move |reader| reader.address_holder(&on, &ip)).await;
+        if let Some(other) = holder.map_err(store_problem)? {
+            return Err(address_taken(&app.spec.ip, &other));
         }
         let mut warnings = resolved.warnings;
         warnings.extend(place.warnings);
@@ -180,7 +190,14 @@ impl UseCases {
             checked_at: None,
             removed_at: None,
         };
-        let warnings = template.warnings.iter().map(|warning| warning.message.clone()).collect();
+        let mut warnings: Vec<String> =
+            template.warnings.iter().map(|warning| warning.message.clone()).collect();
+        if app.spec.ip != "dhcp" && app.spec.gateway.is_none() {
+            warnings.push(
+                "a static address without --gateway has no way to the internet: images cannot be pulled"
+                    .into(),
+            );
+        }
         Ok(Resolved { app, template, secrets, warnings })
     }
 
@@ -291,6 +308,12 @@ fn name_taken(name: &str) -> Problem {
         .hint("choose another with --name, or look at it with `proximityctl info`")
 }
 
+fn address_taken(ip: &str, other: &str) -> Problem {
+    let address = ip.split('/').next().unwrap_or(ip);
+    Problem::new(Code::Conflict, format!("the address {address} is the app `{other}`'s"))
+        .hint("choose another with --ip, or let a DHCP server choose: --ip dhcp")
+}
+
 fn taken(error: StoreError, name: &str) -> Refusal {
     match error {
         StoreError::Unique(_) => Refusal::Problem(name_taken(name)),
@@ -332,19 +355,22 @@ fn address(params: &DeployParams) -> Result<(String, Option<String>), Problem> {
     }
     let parsed = ip.split_once('/').and_then(|(address, prefix)| {
         Some((
-            address.parse::<std::net::Ipv4Addr>().ok()?,
+            address.parse::<Ipv4Addr>().ok()?,
             prefix.parse::<u8>().ok().filter(|prefix| (1..=32).contains(prefix))?,
         ))
     });
-    if parsed.is_none() {
+    let Some((address, prefix)) = parsed else {
         return Err(fault(format!("`{}` is no IPv4 address with a prefix length", ip.escape_default())));
+    };
+    let Some(gateway) = &params.gateway else { return Ok((ip.into(), None)) };
+    let Ok(way) = gateway.parse::<Ipv4Addr>() else {
+        return Err(fault(format!("`{}` is no IPv4 address", gateway.escape_default())));
+    };
+    let network = |address: Ipv4Addr| u32::from(address) >> (32 - u32::from(prefix));
+    if way == address || (prefix < 32 && network(way) != network(address)) {
+        return Err(fault(format!("the gateway {way} is not a neighbour in the network of {ip}")));
     }
-    match &params.gateway {
-        Some(gateway) if gateway.parse::<std::net::Ipv4Addr>().is_err() => {
-            Err(fault(format!("`{}` is no IPv4 address", gateway.escape_default())))
-        }
-        gateway => Ok((ip.into(), gateway.clone())),
-    }
+    Ok((ip.into(), Some(way.to_string())))
 }
 
 /// A step's error outside an operation.

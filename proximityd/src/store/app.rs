@@ -104,6 +104,14 @@ impl Tx<'_> {
         Reader::new(self.connection).app(id)
     }
 
+    /// See [`Reader::address_holder`].
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn address_holder(&self, host: &str, ip: &str) -> Result<Option<String>, StoreError> {
+        Reader::new(self.connection).address_holder(host, ip)
+    }
+
     /// Keeps a sealed secret of an app.
     ///
     /// # Errors
@@ -173,6 +181,22 @@ impl Reader<'_> {
             });
         }
         Ok(())
+    }
+
+    /// The app on a host that has the address of `ip`, in CIDR notation, or was given it. Nobody has `dhcp`.
+    ///
+    /// # Errors
+    /// SQLite's own words.
+    pub fn address_holder(&self, host: &str, ip: &str) -> Result<Option<String>, StoreError> {
+        let Some((address, _)) = ip.split_once('/') else { return Ok(None) };
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT name FROM app WHERE host = ?1 AND removed_at IS NULL
+                 AND (ip = ?2 OR spec ->> 'ip' LIKE ?2 || '/%') LIMIT 1",
+            )?
+            .query_row([host, address], |row| row.get(0))
+            .optional()?)
     }
 
     /// The records of the apps that are up, or may be: running, degraded or starting.

@@ -171,3 +171,14 @@ fn an_operation_waits_for_a_host_that_comes_back() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(daemon.apps()[0]["state"], "running");
 }
+
+#[test]
+fn a_deployment_to_a_host_out_of_reach_is_exit_7_and_leaves_nothing() {
+    let mut host = SecondHost::start();
+    let daemon = Daemon::start();
+    added(&daemon, &host.node());
+    host.kill9();
+    let output = daemon.ctl(&["deploy", "whoami", "--host", "second", "--timeout", "60s"]).exits(7);
+    assert!(output.stderr.contains("onnection refused"), "{}", output.stderr);
+    assert_eq!(daemon.apps(), Vec::<serde_json::Value>::new());
+}

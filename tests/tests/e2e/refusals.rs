@@ -251,3 +251,26 @@ fn a_node_that_cannot_be_reached_fails_with_exit_7_or_waits() {
     assert!([7, 124].contains(&output.status), "{}: {}", output.status, output.stderr);
     assert!(output.stderr.contains("reach") || output.status == 124, "{}", output.stderr);
 }
+
+#[test]
+fn an_address_belongs_to_one_app() {
+    let daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "--ip", "127.77.1.1/8", "-q"]).ok();
+    for more in [&[][..], &["--explain"]] {
+        let args = [&["deploy", "whoami", "--name", "second", "--ip", "127.77.1.1/16"], more].concat();
+        let output = daemon.ctl(&args).exits(5);
+        assert!(output.stderr.contains("the address 127.77.1.1 is the app `whoami`'s"), "{}", output.stderr);
+    }
+    assert_eq!(daemon.apps().len(), 1);
+    daemon.ctl(&["rm", "--yes", "whoami", "-q"]).ok();
+    daemon.ctl(&["deploy", "whoami", "--name", "second", "--ip", "127.77.1.1/8", "-q"]).ok();
+}
+
+#[test]
+fn a_gateway_in_another_network_is_refused_and_none_is_warned_of() {
+    let output = refused(&["deploy", "whoami", "--ip", "192.0.2.7/24", "--gateway", "198.51.100.1"], 2);
+    assert!(output.contains("is not a neighbour"), "{output}");
+    let daemon = Daemon::start();
+    let plan = daemon.ctl(&["deploy", "whoami", "--ip", "192.0.2.7/24", "--explain"]).ok();
+    assert!(format!("{}{}", plan.stdout, plan.stderr).contains("without --gateway"), "{}", plan.stdout);
+}

@@ -23,6 +23,8 @@ pub struct Wish {
     pub disk: u64,
     /// Bytes of memory.
     pub memory: u64,
+    /// Tells this wish from others that come at the same time: nodes that are as good as each other are taken in turn.
+    pub seed: String,
 }
 
 /// A place for a container.
@@ -54,10 +56,8 @@ const LEAST_FREE: u64 = 2 << 30;
 /// What is missing on the first choice, with what there is.
 pub async fn choose(host: &Arc<Host>, wish: &Wish) -> Result<Place, StepError> {
     let resources = host.client.resources(None).await?;
-    let nodes: Vec<&pve::Resource> =
-        resources.iter().filter(|resource| resource.kind == pve::ResourceType::Node).collect();
     let mut first = None;
-    for node in choose_nodes(host, wish, &nodes)? {
+    for node in choose_nodes(host, wish, &resources)? {
         match on_node(host, wish, node).await {
             Err(error @ StepError::Failed(_)) => first = first.or(Some(error)),
             other => return other,
@@ -101,8 +101,10 @@ fn list(names: impl IntoIterator<Item = impl ToString>) -> String {
 fn choose_nodes<'a>(
     host: &Host,
     wish: &Wish,
-    nodes: &[&'a pve::Resource],
+    resources: &'a [pve::Resource],
 ) -> Result<Vec<&'a pve::Resource>, StepError> {
+    let nodes: Vec<&pve::Resource> =
+        resources.iter().filter(|resource| resource.kind == pve::ResourceType::Node).collect();
     let online = |node: &&pve::Resource| node.status.as_deref() == Some("online");
     let name = |node: &&'a pve::Resource| node.node.as_ref().map(ToString::to_string).unwrap_or_default();
     if nodes.is_empty() {
@@ -126,10 +128,31 @@ fn choose_nodes<'a>(
         }
         return Ok(vec![found]);
     }
-    let free = |node: &&'a pve::Resource| node.maxmem.unwrap_or(0).saturating_sub(node.mem.unwrap_or(0));
     let mut online: Vec<&'a pve::Resource> = nodes.iter().filter(|node| online(node)).copied().collect();
-    online.sort_by_key(|node| std::cmp::Reverse(free(node)));
+    online.sort_by_cached_key(|node| {
+        // In steps of a sixteenth, so that deployments that are planned at the same time do not all see one best node.
+        let step = (node.maxmem.unwrap_or(0) / 16).max(1);
+        (std::cmp::Reverse(room(node, resources) / step), turn(&wish.seed, &name(node)))
+    });
     Ok(online)
+}
+
+/// Memory of a node that nobody uses and that no guest we see there may yet take, in bytes.
+fn room(node: &pve::Resource, resources: &[pve::Resource]) -> u64 {
+    let guests = resources
+        .iter()
+        .filter(|guest| guest.kind == pve::ResourceType::Lxc && !guest.template && guest.node == node.node);
+    let promised: u64 =
+        guests.map(|guest| guest.maxmem.unwrap_or(0).saturating_sub(guest.mem.unwrap_or(0))).sum();
+    node.maxmem.unwrap_or(0).saturating_sub(node.mem.unwrap_or(0)).saturating_sub(promised)
+}
+
+/// A node's turn for a wish: as good as drawn by lot, and the same when it is asked again.
+fn turn(seed: &str, node: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (seed, node).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn choose_storage<'a>(
@@ -177,12 +200,16 @@ fn choose_storage<'a>(
     // A thin disk takes space as it is used; but one larger than its storage could never be filled.
     let needed = if thin && wish.disk <= chosen.total { wish.disk.min(LEAST_FREE) } else { wish.disk };
     if chosen.avail < needed {
+        let others = storages.iter().filter(usable).filter(|storage| storage.storage != chosen.storage);
+        let others = others.filter(|storage| storage.avail >= wish.disk).map(|storage| &storage.storage);
         let problem = Problem::new(Code::Failed, format!("the storage `{}` is too full", chosen.storage))
             .cause(format!("{} free, {} needed", gib(chosen.avail), gib(needed)))
-            .hint(format!(
-                "make room, ask for less with --disk, or choose another with --storage: {}",
-                takers()
-            ));
+            .hint(match list(others) {
+                none if none == "none" => "make room, or ask for less with --disk".to_string(),
+                others => {
+                    format!("make room, ask for less with --disk, or choose another with --storage: {others}")
+                }
+            });
         return Err(StepError::failed(problem));
     }
     Ok(chosen)
@@ -270,4 +297,37 @@ async fn backed_up(host: &Arc<Host>, node: &pve::NodeName) -> Result<BTreeSet<u3
         vmids.extend(content.iter().filter_map(|volume| volume.vmid).map(pve::Vmid::get));
     }
     Ok(vmids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resources(value: serde_json::Value) -> Vec<pve::Resource> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_our_guests_may_yet_take_is_not_room() {
+        let found = resources(json!([
+            { "id": "node/a", "type": "node", "node": "a", "maxmem": 1000, "mem": 100 },
+            { "id": "lxc/1", "type": "lxc", "node": "a", "vmid": 101, "maxmem": 300, "mem": 50 },
+            { "id": "lxc/2", "type": "lxc", "node": "b", "vmid": 102, "maxmem": 300, "mem": 0 },
+            { "id": "lxc/3", "type": "lxc", "node": "a", "vmid": 103, "maxmem": 300, "mem": 0, "template": 1 },
+        ]));
+        assert_eq!(room(&found[0], &found), 1000 - 100 - 250);
+    }
+
+    #[test]
+    fn wishes_that_come_together_are_spread_over_equal_nodes_and_each_stays_where_it_is_asked_again() {
+        let first = |seed: &str| ["a", "b", "c"].into_iter().min_by_key(|node| turn(seed, node)).unwrap();
+        let mut counts = std::collections::BTreeMap::new();
+        for number in 0..300 {
+            let seed = format!("operation-{number}");
+            assert_eq!(first(&seed), first(&seed));
+            *counts.entry(first(&seed)).or_insert(0) += 1;
+        }
+        assert!(counts.len() == 3 && counts.values().all(|count| *count > 50), "{counts:?}");
+    }
 }

@@ -1,13 +1,22 @@
 //! The first step: where it goes, and what exactly runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto_json::{Code, Problem};
 
 use super::{Data, Params};
+use crate::hosts::Host;
 use crate::ops::context::Context;
 use crate::ops::failure::StepError;
 use crate::ops::project::template_of;
 use crate::ops::saga::Done;
-use crate::ops::sagas::place::{self, Wish};
+use crate::ops::sagas::place::{self, Place, Wish};
+
+/// How long Proxmox VE may not answer before a deployment that has made nothing yet gives up, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Chooses a place and the images.
 pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError> {
@@ -20,8 +29,9 @@ pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError
         bridge: app.spec.bridge.clone(),
         disk: app.spec.resources.disk,
         memory: app.spec.resources.memory,
+        seed: cx.id().into(),
     };
-    let place = place::choose(&host, &wish).await?;
+    let place = choose(cx, &host, &wish).await?;
     for warning in &place.warnings {
         cx.progress(warning.clone()).await?;
     }
@@ -34,6 +44,24 @@ pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError
     cx.keep(data).await?;
     cx.change_app(move |app| app.spec.images = images).await?;
     Ok(Done::did(format!("on {}, storage {}, bridge {}", data.node, data.storage, data.bridge)))
+}
+
+/// Chooses a place; asks again for a moment where Proxmox VE does not answer, and then gives up: nothing has been made yet, so
+/// nothing is lost by telling at once that it cannot be reached.
+async fn choose(cx: &Context, host: &Arc<Host>, wish: &Wish) -> Result<Place, StepError> {
+    let begun = Instant::now();
+    loop {
+        match place::choose(host, wish).await {
+            Err(StepError::Wait(why)) if begun.elapsed() >= PATIENCE => {
+                let problem = Problem::new(Code::PveUnreachable, "Proxmox VE cannot be asked now").cause(why);
+                return Err(StepError::failed(
+                    problem.hint("`proximityctl doctor` says what is wrong with the host"),
+                ));
+            }
+            Err(StepError::Wait(_)) => cx.pause(AGAIN).await?,
+            other => return other,
+        }
+    }
 }
 
 /// The images: the newest tag that the policy allows where the registry can be asked, else the tested one.
