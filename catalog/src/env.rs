@@ -31,10 +31,9 @@ pub enum EnvError {
         /// Line, counted from 1.
         line: usize,
     },
-    /// A value has a `$` that begins no variable, or names one that has no value.
-    #[error(
-        "line {line}: the value of `{key}` has a `$` that stands for nothing; put the value in single quotes"
-    )]
+    /// A value has a `$` that begins no variable, or names one that no line before it gives a value. Neither the
+    /// name nor the value is told: a password with a `$` in it looks the same.
+    #[error("line {line}: the value of `{key}` has a `$` that stands for nothing in this file")]
     Variable {
         /// Line, counted from 1.
         line: usize,
@@ -95,7 +94,8 @@ fn is_name(key: &str) -> bool {
 }
 
 /// Reads a `.env` file. A later line wins; a name without `=` is passed over, as there is no environment to
-/// take its value from.
+/// take its value from. For the same reason a variable without a default that no line before it sets is an error
+/// here; Compose would warn, and leave it empty.
 pub fn read_env(text: &str) -> Result<BTreeMap<String, String>, EnvError> {
     let mut found = BTreeMap::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -136,7 +136,7 @@ pub fn read_env(text: &str) -> Result<BTreeMap<String, String>, EnvError> {
         };
         let value = if expand {
             let pieces = split(&value).ok();
-            let lookup = |name: &str| found.get(name).cloned().or_else(|| Some(String::new()));
+            let lookup = |name: &str| found.get(name).cloned();
             pieces
                 .and_then(|pieces| fill(&pieces, &lookup))
                 .ok_or_else(|| EnvError::Variable { line, key: key.to_owned() })?

@@ -284,12 +284,24 @@ fn did_you_mean(nearest: &Option<String>, known: &[String]) -> String {
 }
 
 impl Setting {
+    /// Whether its value cannot be empty: an app that needs it, or a secret that would be made up, is not to stand
+    /// there without one.
+    fn needs_value(&self) -> bool {
+        self.required || self.generated.is_some()
+    }
+
     /// Checks a value and brings it to its one spelling (`yes` to `true`, a URL without its final slash).
     ///
     /// The error is the end of a sentence that begins with the setting's key.
     pub fn check(&self, value: &str) -> Result<String, String> {
-        if value.contains(['\n', '\r', '\0']) {
+        if value.contains('\0') {
+            return Err("must not hold a NUL character, which no environment can hold".into());
+        }
+        if value.contains(['\n', '\r']) {
             return Err("must be a single line".into());
+        }
+        if value.is_empty() && self.generated.is_some() {
+            return Err("must not be empty; leave it out, and it is made up".into());
         }
         if self.required && value.is_empty() {
             return Err("must not be empty".into());
@@ -380,7 +392,7 @@ impl Template {
         for setting in &self.settings {
             let key = setting.key.clone();
             let (value, generated) = match (given.get(&key), &setting.default, &setting.generated) {
-                (Some(value), ..) if value.is_empty() && !setting.required => (String::new(), false),
+                (Some(value), ..) if value.is_empty() && !setting.needs_value() => (String::new(), false),
                 (Some(value), ..) => match setting.check(value) {
                     Ok(value) => (value, false),
                     Err(reason) => {

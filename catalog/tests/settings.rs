@@ -44,6 +44,18 @@ fn an_optional_setting_given_empty_is_empty() {
 }
 
 #[test]
+fn a_secret_that_is_needed_cannot_be_given_empty() {
+    assert_eq!(
+        errors(&[("ENCRYPTION_KEY", "")]),
+        "`ENCRYPTION_KEY` must not be empty; leave it out, and it is made up"
+    );
+    let compose =
+        Template::from_compose("mine", "services: {a: {image: 'x:1', labels: {p: '${PASSWORD}'}}}").unwrap();
+    let found = compose.resolve_settings(&given(&[("PASSWORD", "")]), &mut |_| unreachable!()).unwrap_err();
+    assert_eq!(found[0].to_string(), "`PASSWORD` must not be empty");
+}
+
+#[test]
 fn wrong_settings_are_told_all_at_once() {
     insta::assert_snapshot!(errors(&[
         ("secure_cookie", "true"),
@@ -54,6 +66,10 @@ fn wrong_settings_are_told_all_at_once() {
     ]));
     insta::assert_snapshot!(errors(&[("PROXY_HOPS", "11")]), @"`PROXY_HOPS` must be at most 10");
     insta::assert_snapshot!(errors(&[("PUBLIC_URL", "https://a\nb")]), @"`PUBLIC_URL` must be a single line");
+    insta::assert_snapshot!(
+        errors(&[("ENCRYPTION_KEY", "a\0b")]),
+        @"`ENCRYPTION_KEY` must not hold a NUL character, which no environment can hold"
+    );
 }
 
 #[test]
@@ -186,6 +202,21 @@ fn env_files_are_read_by_the_rules_of_compose() {
     assert_eq!(read_env("A='x").unwrap_err().to_string(), "line 1: the quoted value of `A` does not end");
     assert_eq!(read_env("\nA B=x").unwrap_err().to_string(), "line 2: this is not `NAME=value`");
     assert!(read_env("INHERITED\n").unwrap().is_empty());
+}
+
+#[test]
+fn a_dollar_sign_that_stands_for_nothing_is_an_error_and_never_vanishes() {
+    for value in
+        ["pa$", "pa$word", "abc $HOME \"q\"", "\"abc $HOME\"", "\"${HOME}\"", "${NONE:?tell}", "${NONE:-$B}"]
+    {
+        let error = read_env(&format!("X=1\nA={value}\n")).unwrap_err();
+        assert_eq!(error, EnvError::Variable { line: 2, key: "A".into() }, "{value}");
+    }
+    let error = read_env("X=1\nA=pa$word\n").unwrap_err().to_string();
+    assert_eq!(error, "line 2: the value of `A` has a `$` that stands for nothing in this file");
+    for (text, value) in [("A='pa$word'", "pa$word"), ("A=${NONE:+x}", ""), ("NONE=\nA=x${NONE}", "x")] {
+        assert_eq!(read_env(text).unwrap()["A"], value, "{text}");
+    }
 }
 
 proptest! {

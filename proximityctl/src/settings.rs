@@ -97,15 +97,42 @@ pub fn gather(
         None => BTreeMap::new(),
     };
     for Given { key, value } in given {
-        let value = match value {
-            Source::Argument(value) => value.clone(),
-            Source::File(path) => one_value(&Session::read_text(path)?),
-            Source::Stdin => one_value(&Session::read_text(Path::new("-"))?),
+        let (value, from) = match value {
+            Source::Argument(value) => (value.clone(), None),
+            Source::File(path) => (one_value(&Session::read_text(path)?), Some(path.display().to_string())),
+            Source::Stdin => (one_value(&Session::read_text(Path::new("-"))?), Some("standard input".into())),
         };
+        if let Some(from) = from.filter(|_| value.is_empty() && is_secret(key)) {
+            return Err(empty_secret(key, &format!("{from} holds nothing"), known));
+        }
         settings.insert(key.clone(), value);
+    }
+    // One that is needed and that nothing makes up is asked for below.
+    let made_up = known.unwrap_or_default().iter().filter(|setting| setting.secret && setting.generated);
+    if let Some(setting) =
+        made_up.into_iter().find(|setting| settings.get(&setting.key).is_some_and(String::is_empty))
+    {
+        return Err(empty_secret(&setting.key, "it is given an empty value", known));
     }
     ask_for_missing(ui, known.unwrap_or_default(), &mut settings)?;
     Ok(settings)
+}
+
+/// An empty secret is never what was meant: the file was not written, or the program before the pipe failed.
+fn empty_secret(key: &str, why: &str, known: Option<&[TemplateSetting]>) -> Error {
+    let setting = known.and_then(|known| known.iter().find(|setting| setting.key == key));
+    let without = match setting {
+        Some(setting) if setting.generated => "leave it out, and it is made up",
+        Some(setting) if setting.required => "leave it out, and it is asked for on a terminal",
+        _ => "leave it out to be without it",
+    };
+    Error::Usage {
+        message: format!("`{key}` is a secret, and {why}"),
+        hints: vec![
+            without.into(),
+            format!("or give it: --set {key}=@FILE, --set {key}=- or --env-file FILE"),
+        ],
+    }
 }
 
 fn secret_argument(key: &str) -> Error {
@@ -172,11 +199,15 @@ fn one_value(text: &str) -> String {
 /// Reads a file of settings by Docker Compose's own rules for `.env` files.
 fn read_env(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Error> {
     proximity_catalog::read_env(text).map_err(|error| {
+        let message = format!("{}: {error}", path.display());
         // No message of it shows a value.
-        Error::usage(
-            format!("{}: {error}", path.display()),
-            "it is read by the rules of Docker Compose's .env files",
-        )
+        let hint = match error {
+            proximity_catalog::EnvError::Variable { key, .. } => {
+                format!("between single quotes every character stands for itself: {key}='…'")
+            }
+            _ => "it is read by the rules of Docker Compose's .env files".into(),
+        };
+        Error::usage(message, hint)
     })
 }
 
@@ -273,6 +304,44 @@ mod tests {
     fn a_bad_line_of_the_file_is_named_by_its_place_only() {
         let error = read_env(Path::new("env"), "A=1\nhunter 2\n").unwrap_err();
         assert_eq!(error.to_string(), "env: line 2: this is not `NAME=value`");
+    }
+
+    #[test]
+    fn a_dollar_sign_that_stands_for_nothing_is_told_with_single_quotes_and_without_the_value() {
+        let error = read_env(Path::new("env"), "A=1\nTOKEN=pa$word\n").unwrap_err();
+        assert_eq!(error.exit_status(), 2);
+        insta::assert_snapshot!(Ui::plain().error_text(&error.report()), @r"
+        error: env: line 2: the value of `TOKEN` has a `$` that stands for nothing in this file
+        hint: between single quotes every character stands for itself: TOKEN='…'
+        ");
+    }
+
+    #[test]
+    fn an_empty_secret_is_refused_wherever_it_comes_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, empty) = (dir.path().join("env"), dir.path().join("empty"));
+        std::fs::write(&env, "ADMIN=\n").unwrap();
+        std::fs::write(&empty, "\n").unwrap();
+        let from_file = Given::parse(&format!("ADMIN=@{}", empty.display())).unwrap();
+        let made_up = [TemplateSetting { required: false, generated: true, ..setting("ADMIN", true) }];
+        let optional = [TemplateSetting { required: false, ..setting("ADMIN", true) }];
+        for known in [Some(&made_up[..]), Some(&optional), None] {
+            // Without the template a key counts that sounds like a secret.
+            let key = if known.is_none() { "ADMIN_TOKEN" } else { "ADMIN" };
+            let given = [Given { key: key.into(), ..from_file.clone() }];
+            let error = gather(Ui::plain(), &given, None, known).unwrap_err();
+            assert_eq!(error.exit_status(), 2);
+            assert!(error.to_string().ends_with("empty holds nothing"), "{error}");
+        }
+        let error = gather(Ui::plain(), &[], Some(&env), Some(&made_up)).unwrap_err();
+        insta::assert_snapshot!(Ui::plain().error_text(&error.report()), @r"
+        error: `ADMIN` is a secret, and it is given an empty value
+        hint: leave it out, and it is made up
+        hint: or give it: --set ADMIN=@FILE, --set ADMIN=- or --env-file FILE
+        ");
+        // A line left blank in a file of settings is no mistake where the app does without.
+        let settings = gather(Ui::plain(), &[], Some(&env), Some(&optional)).unwrap();
+        assert_eq!(settings["ADMIN"], "");
     }
 
     #[test]

@@ -30,6 +30,23 @@ fn a_secret_from_standard_input_is_taken_without_its_line_end() {
 }
 
 #[test]
+fn an_empty_secret_from_standard_input_is_refused_and_nothing_is_started() {
+    let fake = Fake::start();
+    let mut made_up = setting("ADMIN_TOKEN", true);
+    (made_up["required"], made_up["generated"]) = (json!(false), json!(true));
+    fake.answers("catalog.get", template(json!([made_up])));
+    let ran = fake.run(&["deploy", "vaultwarden", "--set", "ADMIN_TOKEN=-"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "error: `ADMIN_TOKEN` is a secret, and standard input holds nothing\n\
+         hint: leave it out, and it is made up\n\
+         hint: or give it: --set ADMIN_TOKEN=@FILE, --set ADMIN_TOKEN=- or --env-file FILE\n"
+    );
+    assert!(fake.calls("app.deploy").is_empty());
+}
+
+#[test]
 fn removing_without_a_terminal_names_the_flag() {
     let fake = Fake::start();
     let ran = fake.run(&["rm", "web"]);
@@ -100,7 +117,7 @@ fn an_unknown_certificate_is_pinned_only_by_a_person_or_a_given_fingerprint() {
     assert!(asked.stderr.contains("hint: give --fingerprint SHA256, or --ca-file FILE"), "{}", asked.stderr);
     let other = "cd".repeat(32);
     let wrong = fake.run(&[&args[..], &["--fingerprint", &other]].concat());
-    assert_eq!(wrong.status, 1, "{wrong:?}");
+    assert_eq!(wrong.status, 4, "{wrong:?}");
     assert!(fake.calls("host.add").is_empty());
     let mut right = fake.command(&[&args[..], &["--fingerprint", &shown]].concat());
     right.env("PROXIMITY_PVE_TOKEN", "s3cret");
