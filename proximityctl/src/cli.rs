@@ -30,7 +30,7 @@ pub struct Cli<V: Subcommand = Command> {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The daemon's socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or
-    /// $XDG_RUNTIME_DIR/proximity/proximityd.sock]
+    /// the user's own in $XDG_RUNTIME_DIR or ~/.local/share]
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// How to write data
