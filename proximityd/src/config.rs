@@ -199,7 +199,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("the configuration file {} cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -333,6 +333,12 @@ impl Config {
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
             return fault(format!("`log = \"{}\"` is no log filter: {error}", self.log));
         }
+        if self.data_dir.exists() && !self.data_dir.is_dir() {
+            let path = self.data_dir.display();
+            return fault(format!(
+                "the data directory {path} is no directory; choose another with --data-dir"
+            ));
+        }
         if self.limits.connections == 0
             || self.limits.operations_per_node == 0
             || self.limits.request_seconds == 0
@@ -408,6 +414,28 @@ mod tests {
         std::fs::write(&file, "[guest]\nssh = false\n").unwrap();
         let config = Config::load(&cli(&["--config", file.to_str().unwrap()]), &user(dir.path())).unwrap();
         assert!(!config.guest.ssh);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_data_directory_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("afile");
+        std::fs::write(&file, "").unwrap();
+        let error =
+            Config::load(&cli(&["--data-dir", file.to_str().unwrap()]), &user(dir.path())).unwrap_err();
+        assert!(
+            error.to_string().ends_with("afile is no directory; choose another with --data-dir"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_told_once() {
+        use std::error::Error as _;
+        let dir = tempfile::tempdir().unwrap();
+        let error = Config::load(&cli(&["--config", "/nonexistent"]), &user(dir.path())).unwrap_err();
+        assert_eq!(error.to_string(), "the configuration file /nonexistent cannot be read");
+        assert_eq!(error.source().unwrap().to_string(), "No such file or directory (os error 2)");
     }
 
     #[test]

@@ -35,11 +35,39 @@ use crate::watch;
 /// Time that open connections get to end when the daemon stops.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// A configuration, and what it names.
+#[derive(Debug)]
+pub struct Checked {
+    config: Config,
+    door: Door,
+    templates: Templates,
+}
+
+impl Checked {
+    /// Looks up what the configuration names: the group of the socket, and the templates of its directory. Nothing is
+    /// made or changed.
+    ///
+    /// # Errors
+    /// What is not there or is wrong: mending the configuration mends it.
+    pub fn new(config: Config) -> anyhow::Result<Checked> {
+        let own_uid = rustix::process::geteuid().as_raw();
+        let door = Door::new(&config.access, own_uid).map_err(anyhow::Error::msg)?;
+        let templates = templates(&config)?;
+        Ok(Checked { config, door, templates })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
 /// What kept it from starting, for a person.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(checked: Checked) -> anyhow::Result<()> {
+    let Checked { config, door, templates } = checked;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // What the daemon writes is its own; the socket's mode is set by itself.
@@ -52,7 +80,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock = Clock::system();
     let store = Store::open(&database, clock.clone())
         .with_context(|| format!("the database {} cannot be opened", database.display()))?;
-    let door = Door::new(&config.access, rustix::process::geteuid().as_raw()).map_err(anyhow::Error::msg)?;
     let ids = Ids::random(clock.clone());
     let services = Arc::new(Services {
         hosts: hosts(&store, &vault)?,
@@ -70,7 +97,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         true => Some(embedded_host(&services, &config).await?),
         false => None,
     };
-    let served = serve(&config, &services, &door, &mut terminate, &mut interrupt).await;
+    let served = serve(&config, &services, (&door, templates), &mut terminate, &mut interrupt).await;
     // A clean stop ends the node that we use; so does a start that failed.
     if let Some(node) = node {
         node.stop().await;
@@ -83,12 +110,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 async fn serve(
     config: &Config,
     services: &Arc<Services>,
-    door: &Door,
+    (door, templates): (&Door, Templates),
     terminate: &mut Signal,
     interrupt: &mut Signal,
 ) -> anyhow::Result<()> {
     let engine = Engine::new(Arc::clone(services));
-    let templates = templates(config)?;
     let watch = watch::start(engine.clone(), config.poll);
     let apps = Arc::new(UseCases::new(engine.clone(), templates, config.clone(), watch));
     let listener = socket::bind(&config.socket, door)
@@ -206,7 +232,10 @@ async fn embedded_host(services: &Services, config: &Config) -> anyhow::Result<E
 
 fn templates(config: &Config) -> anyhow::Result<Templates> {
     let own = config.catalog_dir.as_ref();
-    let own = own.map(|dir| Catalog::load_dir(dir).with_context(|| format!("the catalog {}", dir.display())));
+    let own = own.map(|dir| {
+        Catalog::load_dir(dir)
+            .with_context(|| format!("`catalog-dir = \"{}\"` cannot be used", dir.display()))
+    });
     Ok(Templates::new(own.transpose()?))
 }
 

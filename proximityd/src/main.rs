@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use proximityd::config::{Cli, Config, LogFormat, Surroundings};
+use proximityd::daemon::Checked;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -17,10 +18,11 @@ const WEBSOCKET: &str = "tungstenite";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match Config::load(&cli, &Surroundings::here()) {
-        Ok(config) => config,
+    let config = Config::load(&cli, &Surroundings::here()).map_err(anyhow::Error::new);
+    let checked = match config.and_then(Checked::new) {
+        Ok(checked) => checked,
         Err(error) => {
-            complain(&anyhow::Error::new(error));
+            complain(&error);
             return ExitCode::from(EX_CONFIG);
         }
     };
@@ -28,13 +30,13 @@ fn main() -> ExitCode {
         let _ = writeln!(std::io::stdout(), "the configuration is fine");
         return ExitCode::SUCCESS;
     }
-    log(&config);
+    log(checked.config());
     // The one TLS provider of the process; it fails only when there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(proximityd::daemon::run(config));
+            let result = runtime.block_on(proximityd::daemon::run(checked));
             // What still runs is an operation on its way: its journal is on the disk, and it goes on next time.
             runtime.shutdown_background();
             result

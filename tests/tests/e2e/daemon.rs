@@ -41,6 +41,28 @@ fn check_config_says_that_it_is_good_or_where_it_is_not() {
 }
 
 #[test]
+fn what_a_configuration_names_is_checked_too_and_the_start_ends_as_the_check_does() {
+    for (config, message) in [
+        (
+            "[access]\ngroup = \"no-such-group\"\n",
+            "`access.group` names `no-such-group`, and there is no such group",
+        ),
+        ("catalog-dir = \"/nonexistent\"\n", "`catalog-dir = \"/nonexistent\"` cannot be used"),
+        ("[limits]\nconnections = 0\n", "the values in [limits] must be at least 1"),
+    ] {
+        let daemon = Daemon::prepared(Setup { config: config.into(), ..Setup::default() });
+        for args in [&["--check-config"][..], &[]] {
+            let mut command = daemon.command();
+            command.args(args);
+            let output = run(command);
+            assert_eq!(output.status, 78, "{config} {args:?}: {}", output.stderr);
+            assert!(output.stderr.contains(message), "{config} {args:?}: {}", output.stderr);
+            assert!(!daemon.data().exists(), "nothing is made");
+        }
+    }
+}
+
+#[test]
 fn a_stopped_daemon_leaves_no_socket_and_no_node() {
     let mut daemon = Daemon::start();
     daemon.ctl(&["deploy", "whoami", "-q"]).ok();
