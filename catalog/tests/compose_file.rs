@@ -102,11 +102,50 @@ fn what_cannot_work_is_refused_with_the_way_out() {
 #[test]
 fn what_may_surprise_is_a_warning() {
     let warnings = template(
-        "services:\n  a:\n    image: nginx\n    colour: red\n    ports: ['80']\n    volumes: ['./html:/html', '/srv:/srv', '/var/run/docker.sock:/var/run/docker.sock']\n",
+        "services:\n  a:\n    image: nginx\n    ports: ['80']\n    volumes: ['./html:/html', '/srv:/srv', '/var/run/docker.sock:/var/run/docker.sock']\n",
     )
     .warnings;
     let shown: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_key_or_a_name_that_compose_refuses_is_refused_where_it_stands() {
+    insta::assert_snapshot!(refused(
+        "servces: {}\nx-own: {}\nservices:\n  a:\n    image: x:1\n    imge: y:1\n    colour: red\n    x-own: 1\n  'b c':\n    image: x:1\n"
+    ), @r"
+    compose.yaml:1:1: error: Compose has no key `servces` here
+      hint: did you mean `services`?
+    compose.yaml:6:5: error: Compose has no key `imge` here
+      hint: did you mean `image`?
+    compose.yaml:7:5: error: Compose has no key `colour` here
+    compose.yaml:9:3: error: `b c` cannot be a service's name
+      hint: Compose takes letters, digits, `.`, `_` and `-`
+    ");
+}
+
+#[test]
+fn an_app_of_which_nothing_would_run_is_refused() {
+    insta::assert_snapshot!(refused(
+        "services:\n  a:\n    image: x:1\n    profiles: [one]\n  b:\n    image: x:1\n    profiles: [two]\n"
+    ), @r"
+    compose.yaml:4:15: error: no service runs without a profile, and Proximity chooses none
+      hint: remove `profiles` from what the app needs
+    ");
+    template("services: {a: {image: 'x:1', profiles: [debug]}, b: {image: 'x:1'}}");
+    template("services: {a: {image: 'x:1', profiles: []}}");
+    template("services: {a: {image: 'x:${COMPOSE_PROFILES:-1}', profiles: [debug]}}");
+}
+
+#[test]
+fn copies_of_a_service_with_a_fixed_port_are_refused() {
+    for copies in ["scale: 2", "deploy: {replicas: 3}", "deploy: {replicas: '${N:-2}'}"] {
+        let found = refused(&format!("services: {{a: {{image: 'x:1', ports: ['80:80'], {copies}}}}}"));
+        assert!(found.contains("error: copies of `a` cannot share port 80"), "{copies}: {found}");
+        template(&format!("services: {{a: {{image: 'x:1', {copies}}}}}"));
+        template(&format!("services: {{a: {{image: 'x:1', ports: ['9000-9009:80'], {copies}}}}}"));
+    }
+    template("services: {a: {image: 'x:1', ports: ['80:80'], deploy: {replicas: 1}}}");
 }
 
 #[test]

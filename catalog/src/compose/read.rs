@@ -134,6 +134,7 @@ impl Reader<'_> {
                 for (name, node) in services {
                     self.service(name, node);
                 }
+                self.profiles(services);
             }
             Some((services, _)) => self.error(services.at(), "there is no service", ""),
             None => self.error(root.at(), "there are no `services`", ""),
@@ -141,17 +142,29 @@ impl Reader<'_> {
         self.relations();
     }
 
+    /// Some service must be started without being asked for by a profile.
+    fn profiles(&mut self, services: &[(Node, Node)]) {
+        let chosen = self.compose.variables.iter().any(|variable| variable.name == "COMPOSE_PROFILES");
+        let first = services.first().and_then(|(_, service)| service.get("profiles"));
+        if let Some(first) = first
+            && !chosen
+            && self.compose.services.iter().all(|service| !service.profiles.is_empty())
+        {
+            self.error(
+                first.at(),
+                "no service runs without a profile, and Proximity chooses none",
+                "remove `profiles` from what the app needs",
+            );
+        }
+    }
+
     fn unknown_key(&mut self, at: usize, name: &str, known: &[&str]) {
         let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => String::new(),
         };
-        let message = format!("Compose has no key `{name}` here");
-        if self.rules.strict {
-            self.error(at, message, &hint);
-        } else {
-            self.warning(at, message, &hint);
-        }
+        // Compose refuses the whole document for it, so a warning would only come before that failure.
+        self.error(at, format!("Compose has no key `{name}` here"), &hint);
     }
 
     /// Finds every variable of the document, and the dollar signs that are none.
@@ -187,6 +200,13 @@ impl Reader<'_> {
             self.error(node.at(), format!("the service `{name}` is not a mapping"), "");
             return;
         };
+        if !is_service_name(&name) {
+            self.error(
+                key.at(),
+                format!("`{name}` cannot be a service's name"),
+                "Compose takes letters, digits, `.`, `_` and `-`",
+            );
+        }
         let known: Vec<&str> = SERVICE_KEYS.split_whitespace().collect();
         for (key, _) in entries {
             let field = key.text().unwrap_or_default();
@@ -207,6 +227,7 @@ impl Reader<'_> {
             self.error(key.at(), format!("the service `{}` has no image", service.name), "");
         }
         service.ports = self.ports(node);
+        self.copies(node, &service);
         self.mounts(node, &mut service);
         for (name, at, value) in self.pairs(node, "environment") {
             service.environment_at.insert(name.clone(), at);
@@ -305,6 +326,24 @@ impl Reader<'_> {
             }
         }
         found
+    }
+
+    /// Copies of a service cannot share a fixed port.
+    fn copies(&mut self, node: &Node, service: &Service) {
+        let replicas = node.get("deploy").and_then(|deploy| deploy.get("replicas"));
+        let number = |node: &Node| self.text(node)?.parse::<u64>().ok();
+        let several = [node.get("scale"), replicas].into_iter().flatten().find(|node| number(node) > Some(1));
+        let fixed = service.ports.iter().find_map(|port| port.host);
+        if let (Some(several), Some(port)) = (several, fixed) {
+            self.error(
+                several.at(),
+                format!(
+                    "copies of `{}` cannot share port {port}: all but the first would not start",
+                    service.name
+                ),
+                "run one, or publish a service in front of it that spreads the requests",
+            );
+        }
     }
 
     fn long_port(&self, node: &Node) -> Result<Vec<PublishedPort>, String> {
@@ -445,6 +484,11 @@ impl Reader<'_> {
         }
         self.findings.extend(found);
     }
+}
+
+/// What the Compose specification's schema takes: `^[a-zA-Z0-9._-]+$`.
+fn is_service_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn depends_on(node: &Node) -> Vec<Dependency> {
