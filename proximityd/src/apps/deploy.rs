@@ -275,8 +275,13 @@ impl UseCases {
                 "connect one with `proximityctl init`, or try Proximity without one: `proximityctl try`",
             )),
             (Some(name), _) => self.services.hosts.get(name).ok_or_else(|| {
-                Problem::new(Code::NotFound, format!("there is no host `{}`", name.escape_default()))
-                    .hint(format!("there are: {}", names()))
+                let known = hosts.iter().map(|host| host.config.name.as_str());
+                let problem =
+                    Problem::new(Code::NotFound, format!("there is no host `{}`", name.escape_default()));
+                match proto_json::params::nearest(name, known) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint(format!("there are: {}", names())),
+                }
             }),
             (None, [only]) => Ok(only.clone()),
             (None, _) => Err(Problem::new(Code::InvalidParams, "several hosts are configured")

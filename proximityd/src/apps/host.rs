@@ -49,9 +49,9 @@ impl UseCases {
         let fault = |error: pve::Error| Problem::new(Code::InvalidParams, error.to_string());
         let host = Host::new(config.clone(), &secret, HostSeen::default()).map_err(fault)?;
         if !unchecked {
-            let version = host.client.version().await.map_err(|error| pve_problem(&error))?;
+            let version = host.client.version().await.map_err(|error| not_let_in(&config, &error))?;
             // A wrong token may read the version on some releases; what it may do is another question.
-            host.client.permissions(None).await.map_err(|error| pve_problem(&error))?;
+            host.client.permissions(None).await.map_err(|error| not_let_in(&config, &error))?;
             let at = self.services.clock.text();
             host.note(|state| {
                 state.reachable = true;
@@ -172,6 +172,24 @@ impl UseCases {
             apps,
         })
     }
+}
+
+/// Why a host that is being connected cannot be used. One that lets us not in is told with who it did not let in, and
+/// the credentials are to be given again as they were: there is nothing yet to replace.
+fn not_let_in(config: &HostConfig, error: &pve::Error) -> Problem {
+    let problem = pve_problem(error);
+    if !matches!(error.kind(), Some(pve::ErrorKind::Unauthorized)) {
+        return problem;
+    }
+    let endpoints = config.endpoints.join(", ");
+    let (what, check) = match &config.identity {
+        Identity::Token(id) => (format!("the token {id}"), "its id and its secret"),
+        Identity::User(user) => (format!("the user {user}"), "its name with the realm, and its password"),
+    };
+    Problem::new(problem.code, format!("{endpoints} does not let {what} in"))
+        .cause(error.to_string())
+        .hint(format!("check {check}: one of them is wrong, or it is expired or disabled; nothing was added"))
+        .hint("`proximityctl init --print-token-setup` prints the commands that make a token")
 }
 
 /// Whether the system's authorities vouch for it: nothing is sent before that is settled, and nothing of worth after it.

@@ -36,6 +36,9 @@ type Looks = BTreeMap<String, String>;
 impl UseCases {
     /// `app.list`, as its JSON text.
     pub(crate) async fn list_apps(&self, params: ListParams) -> Result<Bytes, Problem> {
+        if let Some(host) = &params.host {
+            self.known_host(host).await?;
+        }
         let looks: Looks = self
             .services
             .hosts
@@ -55,6 +58,18 @@ impl UseCases {
         let text = self.read_list(params, looks.clone()).await?;
         *kept = Some(Kept { listing, looks, text: text.clone() });
         Ok(text)
+    }
+
+    /// A host that is configured, or that an app is or was on: its record outlives the host.
+    async fn known_host(&self, name: &str) -> Result<(), Problem> {
+        let Err(unknown) = self.host(Some(name)) else { return Ok(()) };
+        let wanted = name.to_string();
+        let found = self.services.store.read(move |reader| {
+            let mut found = false;
+            reader.each_app(true, |app| found |= app.host == wanted)?;
+            Ok(found)
+        });
+        if found.await.map_err(store_problem)? { Ok(()) } else { Err(unknown) }
     }
 
     async fn read_list(&self, params: ListParams, looks: Looks) -> Result<Bytes, Problem> {

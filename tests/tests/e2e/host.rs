@@ -64,7 +64,10 @@ fn a_wrong_token_is_refused_with_exit_4() {
     let node = host.node();
     let wrong =
         add(&daemon, &node, "00000000-0000-0000-0000-000000000000", node.text("fingerprint")).exits(4);
-    assert!(wrong.stderr.contains("token") || wrong.stderr.contains("authentication"), "{}", wrong.stderr);
+    let who = format!("does not let the token {} in", node.text("token_id"));
+    assert!(wrong.stderr.contains(&who) && wrong.stderr.contains(node.text("listen")), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("caused by: "), "Proxmox VE's own words: {}", wrong.stderr);
+    assert!(!wrong.stderr.contains("--replace"), "there is nothing to replace: {}", wrong.stderr);
     assert_eq!(daemon.ctl(&["host", "ls", "-o", "json"]).ok().json().as_array().map(Vec::len), Some(1));
 }
 
