@@ -120,7 +120,10 @@ impl Output {
     pub fn table(self, table: &Table<'_>) -> Result<(), Error> {
         self.write(|out| match (self.format, self.terminal) {
             (Format::Csv, _) => table.csv(out),
-            (_, true) => table.fitted(terminal_width(), out),
+            (_, true) => match terminal_width() {
+                Some(width) => table.fitted(width, out),
+                None => table.plain(out),
+            },
             (_, false) => table.plain(out),
         })
     }
@@ -142,8 +145,10 @@ impl Output {
     }
 }
 
-fn terminal_width() -> u16 {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col).max(40)
+/// Columns of the terminal; none for one that does not know, such as a serial line: it says 0.
+fn terminal_width() -> Option<u16> {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col;
+    (columns > 0).then(|| columns.max(40))
 }
 
 /// JSON text indented by two spaces, with every character that could act on a terminal escaped.

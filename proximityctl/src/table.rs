@@ -11,6 +11,12 @@ use crate::printable;
 /// From this many rows on a table is written plainly.
 pub const PLAIN_FROM: usize = 2000;
 
+/// Columns between columns.
+const GAP: u16 = 2;
+
+/// No column is made narrower than this to fit.
+const LEAST: usize = 6;
+
 /// What columns are padded with, many at a time: formatting each gap would be most of the work.
 const SPACES: &[u8] = &[b' '; 64];
 
@@ -33,6 +39,17 @@ impl<'a> Table<'a> {
         debug_assert_eq!(self.cells.len() % self.head.len(), 0, "a cell for each column");
     }
 
+    /// What each column needs.
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.head.iter().map(|title| width(&shouted(title))).collect();
+        for row in self.rows() {
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(width(&printable::line(cell)));
+            }
+        }
+        widths
+    }
+
     fn rows(&self) -> impl Iterator<Item = &[Cow<'a, str>]> {
         self.cells.chunks(self.head.len())
     }
@@ -45,16 +62,20 @@ impl<'a> Table<'a> {
         if self.rows().count() >= PLAIN_FROM {
             return self.plain(out);
         }
+        let widths = squeezed(self.widths(), usize::from(width));
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-        table.set_width(width);
+        // The last column's gap is cut off again.
+        table.set_width(width.saturating_add(GAP));
         table.set_header(self.head.iter().map(|title| shouted(title)));
         for row in self.rows() {
             table.add_row(row.iter().map(|cell| printable::line(cell).into_owned()));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        for (column, width) in table.column_iter_mut().zip(widths) {
+            column.set_padding((0, GAP));
+            let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP);
+            column.set_constraint(comfy_table::ColumnConstraint::Absolute(comfy_table::Width::Fixed(width)));
         }
         for line in table.lines() {
             writeln!(out, "{}", line.trim_end())?;
@@ -69,20 +90,14 @@ impl<'a> Table<'a> {
     pub fn plain(&self, out: &mut impl Write) -> io::Result<()> {
         let head: Vec<Cow<'_, str>> = self.head.iter().map(|title| shouted(title).into()).collect();
         let cells: Vec<Cow<'_, str>> = self.cells.iter().map(|cell| printable::line(cell)).collect();
-        let mut widths = vec![0; head.len()];
-        for row in [&head, &cells] {
-            for (index, cell) in row.iter().enumerate() {
-                let widest = &mut widths[index % head.len()];
-                *widest = (*widest).max(width(cell));
-            }
-        }
+        let widths = self.widths();
         for row in head.chunks(head.len()).chain(cells.chunks(head.len())) {
             // Nothing is padded that nothing follows.
             let used = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
             for (index, (cell, widest)) in row.iter().zip(&widths).take(used).enumerate() {
                 out.write_all(cell.as_bytes())?;
                 if index + 1 < used {
-                    let mut gap = widest - width(cell) + 2;
+                    let mut gap = widest - width(cell) + usize::from(GAP);
                     while gap > 0 {
                         let some = gap.min(SPACES.len());
                         out.write_all(&SPACES[..some])?;
@@ -103,6 +118,26 @@ impl<'a> Table<'a> {
         csv_line(&mut self.head.iter().copied(), out)?;
         self.rows().try_for_each(|row| csv_line(&mut row.iter().map(AsRef::as_ref), out))
     }
+}
+
+/// Makes columns fit a width: the widest give way, and those narrower than these stay whole. A table of very many
+/// columns stays wider than that.
+fn squeezed(mut widths: Vec<usize>, width: usize) -> Vec<usize> {
+    let room = width.saturating_sub(usize::from(GAP) * widths.len().saturating_sub(1));
+    let sum = |cap: usize| widths.iter().map(|width| (*width).min(cap)).sum::<usize>();
+    let widest = widths.iter().copied().max().unwrap_or(0);
+    if sum(widest) <= room {
+        return widths;
+    }
+    let cap = (LEAST..widest).rev().find(|cap| sum(*cap) <= room).unwrap_or(LEAST);
+    let mut left = room.saturating_sub(sum(cap));
+    for width in widths.iter_mut().filter(|width| **width > cap) {
+        // What a whole column more for each would have been too much is given to the first ones.
+        let more = usize::from(left > 0);
+        left -= more;
+        *width = cap + more;
+    }
+    widths
 }
 
 /// A column's title for people.
@@ -163,9 +198,24 @@ mod tests {
         insta::assert_snapshot!(written(|out| table.fitted(30, out)), @r"
         NAME  MESSAGE
         web   a long message that
-              needs more than one
-              line
+              needs more than one line
         ");
+    }
+
+    #[test]
+    fn the_widest_columns_give_way_and_the_others_stay_whole() {
+        let mut table = Table::new(&["name", "state", "url"]);
+        table.row(["web", "unreachable", "http://a-very-long-host-name.example.org:8080/path/of/the/page"]);
+        insta::assert_snapshot!(written(|out| table.fitted(44, out)), @r"
+        NAME  STATE        URL
+        web   unreachable  http://a-very-long-host-n
+                           ame.example.org:8080/path
+                           /of/the/page
+        ");
+        assert_eq!(squeezed(vec![4, 11, 62], 44), [4, 11, 25]);
+        assert_eq!(squeezed(vec![30, 31, 4], 49), [21, 20, 4]);
+        assert_eq!(squeezed(vec![9, 9], 4), [6, 6], "not to nothing");
+        assert_eq!(squeezed(vec![9, 9], 20), [9, 9]);
     }
 
     #[test]

@@ -85,9 +85,12 @@ pub async fn run(session: &Session, args: RmArgs) -> Result<(), Error> {
 
 /// Says what is lost, and has it confirmed.
 async fn agreed(session: &Session, names: &[String], found: &mut Vec<App>) -> Result<bool, Error> {
-    session.ui.say("This removes, with all data in it:");
+    let mut details = Vec::new();
     for name in names {
-        let detail = session.client.call::<Get>(&AppName { name: name.clone() }).await?;
+        details.push(session.client.call::<Get>(&AppName { name: name.clone() }).await?);
+    }
+    session.ui.say("This removes, with all data in it:");
+    for detail in details {
         let (app, disk) = (&detail.app, size::show(detail.resources.disk));
         let place = match (app.vmid, &app.node) {
             (Some(vmid), Some(node)) => format!("container {vmid} on {node}, its {disk} disk"),

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 
+use proto_json::{Code, Problem};
 use rustix::event::{PollFd, PollFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::LocalModes;
@@ -23,11 +24,15 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn run(mut command: Command) -> Terminal {
+    fn run(command: Command) -> Terminal {
+        Terminal::sized(command, 40, 100)
+    }
+
+    fn sized(mut command: Command, ws_row: u16, ws_col: u16) -> Terminal {
         let controller: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&controller).unwrap();
         unlockpt(&controller).unwrap();
-        let size = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&controller, size).unwrap();
         let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
         let side = || File::options().read(true).write(true).open(&name).unwrap();
@@ -124,6 +129,25 @@ fn an_app_is_removed_only_when_its_name_was_typed() {
         assert_eq!(status == Some(0), removed, "{seen}");
         assert_eq!(!fake.calls("app.remove").is_empty(), removed);
     }
+}
+
+#[test]
+fn an_app_that_is_not_there_is_told_before_what_would_be_lost() {
+    let fake = Fake::start();
+    fake.on("app.get", |_| Err(Problem::new(Code::NotFound, "there is no app `web`")));
+    let (seen, status) = Terminal::run(fake.command(&["rm", "web"])).end();
+    assert_eq!(status, Some(3), "{seen}");
+    assert!(seen.contains("there is no app `web`") && !seen.contains("This removes"), "{seen}");
+}
+
+#[test]
+fn a_terminal_that_does_not_know_its_width_gets_whole_lines() {
+    let fake = Fake::start();
+    let mut long = app("web");
+    long["url"] = json!("http://a-host-with-a-long-name.example.org:8080/path");
+    fake.answers("app.list", json!([long]));
+    let (seen, _) = Terminal::sized(fake.command(&["ls"]), 0, 0).end();
+    assert!(seen.contains("http://a-host-with-a-long-name.example.org:8080/path  pve1  101"), "{seen}");
 }
 
 #[test]
