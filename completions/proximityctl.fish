@@ -24,7 +24,7 @@ function __fish_proximityctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c proximityctl -n "__fish_proximityctl_needs_command" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_needs_command" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_needs_command" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -55,7 +55,7 @@ complete -c proximityctl -n "__fish_proximityctl_needs_command" -f -a "completio
 complete -c proximityctl -n "__fish_proximityctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand try" -l dir -d 'The directory to use; it must be empty [default: a new one]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand try" -l stop -d 'End a daemon that was left running, and remove its directory [default: the last one]' -r -F
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand try" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand try" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand try" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -83,7 +83,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-p
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l ssh-key-file -d 'The private key, mode 0600, on the daemon\'s machine [default: the agent of the daemon\'s user]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l name -d 'The host\'s name here [default: default]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l from -d 'Take what is not given from this TOML file; `-` is standard input' -r -F
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -96,7 +96,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s y -l 
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand init" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand doctor" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand doctor" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand doctor" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -119,7 +119,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l sto
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l bridge -d 'The network bridge' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l ip -d 'The address: dhcp, or IPv4 in CIDR notation such as 192.0.2.7/24 [default: dhcp]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l gateway -d 'The IPv4 gateway, with a fixed address' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -133,7 +133,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -l no-
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand deploy" -s h -l help -d 'Print help'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -l host -d 'Only those on this host' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -144,7 +144,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -s y -l ye
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand ls" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -154,7 +154,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -s y -l 
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand info" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -165,7 +165,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -s y -l 
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand open" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -178,7 +178,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -l no-c
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand start" -s h -l help -d 'Print help'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -l grace -d 'How long services and container get to end by themselves [default: 60s]' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -192,7 +192,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -l no-co
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -l grace -d 'How long services and container get to end by themselves [default: 60s]' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -206,7 +206,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -l no
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand restart" -s h -l help -d 'Print help'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -l grace -d 'How long a container gets to end by itself before it is stopped hard [default: 30s]' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -218,7 +218,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -s y -l ye
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand rm" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and not __fish_seen_subcommand_from add ls test rm help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and not __fish_seen_subcommand_from add ls test rm help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and not __fish_seen_subcommand_from add ls test rm help" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -247,7 +247,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-user -d 'The account on the node; one other than root runs pct by sudo [default: root]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-port -d 'The port [default: 22]' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l ssh-key-file -d 'The private key, mode 0600, on the daemon\'s machine [default: the agent of the daemon\'s user]' -r -F
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -259,7 +259,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -269,7 +269,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -279,7 +279,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from rm" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from rm" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from rm" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -294,7 +294,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "test" -d 'Check that a host has what a deployment needs'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Forget a host that has no apps; nothing is changed on it'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand host; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -307,9 +307,9 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and n
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "ls" -d 'List the templates'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "search" -d 'Search name, category and description, best match first'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "show" -d 'Show a template: needs, settings, images'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "validate" -d 'Check template files (.toml) or Compose files; exits with 1 when one cannot be deployed'
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "validate" -d 'Check templates or Compose files; exits with 2 when one cannot be deployed'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and not __fish_seen_subcommand_from ls search show validate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -319,7 +319,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and _
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -329,7 +329,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and _
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -339,7 +339,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and _
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from validate" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from validate" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from validate" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -352,9 +352,9 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and _
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the templates'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "search" -d 'Search name, category and description, best match first'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a template: needs, settings, images'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Check template files (.toml) or Compose files; exits with 1 when one cannot be deployed'
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Check templates or Compose files; exits with 2 when one cannot be deployed'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and not __fish_seen_subcommand_from ls show wait cancel help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and not __fish_seen_subcommand_from ls show wait cancel help" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and not __fish_seen_subcommand_from ls show wait cancel help" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -371,7 +371,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and not __
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and not __fish_seen_subcommand_from ls show wait cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -l app -d 'Only those of this app' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -l limit -d 'At most this many' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -382,7 +382,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -392,7 +392,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -402,7 +402,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from cancel" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from cancel" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish_seen_subcommand_from cancel" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -421,7 +421,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand op; and __fish
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l since -d 'Begin after the event with this number; 0 begins with the oldest' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l app -d 'Only those about this app' -r
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l operation -d 'Only those of this operation' -r
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -432,7 +432,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -s y -
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand events" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -442,7 +442,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -s y -
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -l no-color -d 'Use no colours (as NO_COLOR does)'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -s v -l verbose -d 'Say more: each step as it begins, what it says, each call to the daemon'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand status" -s h -l help -d 'Print help'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand completions" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or $XDG_RUNTIME_DIR/proximity/proximityd.sock]' -r -F
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand completions" -l socket -d 'The daemon\'s socket [default: $PROXIMITY_SOCKET, /run/proximity/proximityd.sock, or the user\'s own in $XDG_RUNTIME_DIR or ~/.local/share]' -r -F
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand completions" -s o -l output -d 'How to write data: table, json or csv' -r -f -a "table\t'For people'
 json\t'For programs: the stable interface'
 csv\t'For spreadsheets (RFC 4180)'"
@@ -477,7 +477,7 @@ complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fi
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "ls" -d 'List the templates'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "search" -d 'Search name, category and description, best match first'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "show" -d 'Show a template: needs, settings, images'
-complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "validate" -d 'Check template files (.toml) or Compose files; exits with 1 when one cannot be deployed'
+complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "validate" -d 'Check templates or Compose files; exits with 2 when one cannot be deployed'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from op" -f -a "ls" -d 'List operations, newest first'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from op" -f -a "show" -d 'Show an operation with its steps'
 complete -c proximityctl -n "__fish_proximityctl_using_subcommand help; and __fish_seen_subcommand_from op" -f -a "wait" -d 'Wait for operations to end; the exit status is theirs'

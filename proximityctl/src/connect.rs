@@ -21,6 +21,9 @@ use crate::{apps, prompt};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConnectArgs {
+    /// In a preseed file only: `init` and `host add` take it each in their own way.
+    #[arg(skip)]
+    pub name: Option<String>,
     /// Address of a node, host or host:port; may be repeated for the nodes of one cluster
     #[arg(long, value_name = "ADDRESS")]
     pub endpoint: Vec<String>,
@@ -83,6 +86,7 @@ impl ConnectArgs {
         let own = self.token_id.is_some() || self.user.is_some();
         let credentials = if own { ConnectArgs::default() } else { other.clone() };
         ConnectArgs {
+            name: self.name.or(other.name),
             endpoint: if self.endpoint.is_empty() { other.endpoint } else { self.endpoint },
             token_id: self.token_id.or(credentials.token_id),
             token_file: self.token_file.or(credentials.token_file),
@@ -136,7 +140,21 @@ pub async fn connect(session: &Session, name: Option<String>, mut args: ConnectA
         crate::output::Format::Table => doctor::write(session, &tested.checks)?,
         _ => written(session, &added)?,
     }
-    if tested.usable { Ok(added) } else { Err(Error::Unhealthy) }
+    if tested.usable { Ok(added) } else { Err(added_unusable(&added.name)) }
+}
+
+/// The host is kept: what failed may be mended on its side.
+fn added_unusable(name: &str) -> Error {
+    Error::Failed {
+        message: format!("the host {name} was added, and cannot be used as it is"),
+        causes: Vec::new(),
+        hints: vec![
+            format!("mend what failed above, then look again: proximityctl host test {name}"),
+            format!("with other credentials, endpoints or flags: proximityctl host add {name} --replace …"),
+            format!("without it: proximityctl host rm {name}"),
+        ],
+        log: Vec::new(),
+    }
 }
 
 fn written(session: &Session, added: &Host) -> Result<(), Error> {

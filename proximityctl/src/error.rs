@@ -59,6 +59,14 @@ pub enum Error {
         /// What became of the work.
         what: String,
     },
+    /// A file that was named, or standard input, cannot be read or is no text: another argument mends it.
+    #[error("cannot read {file}")]
+    Input {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {verb} {}", path.display())]
     File {
@@ -80,6 +88,9 @@ pub enum Error {
         /// The first one's exit status.
         status: u8,
     },
+    /// The files that were to be checked are wrong: what is wrong with them was told.
+    #[error("the files are wrong")]
+    Invalid,
     /// The command did its work, and what it found is bad: nothing more is to be said.
     #[error("the check failed")]
     Unhealthy,
@@ -134,7 +145,7 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Error::Daemon(problem) => problem.code.exit_status(),
-            Error::Usage { .. } => 2,
+            Error::Usage { .. } | Error::Input { .. } | Error::Invalid => 2,
             // The socket's mode keeps the caller out: refused, not out of reach.
             Error::Unreachable { denied: true, .. } => 4,
             Error::Unreachable { .. } => 6,
@@ -170,6 +181,10 @@ impl Error {
                 report.kind = "usage".into();
                 report.hints.clone_from(hints);
             }
+            Error::Input { cause, .. } => {
+                report.kind = "usage".into();
+                report.causes.push(cause.clone());
+            }
             Error::Unreachable { cause, denied, operations, .. } => {
                 report.kind = "daemon-unreachable".into();
                 report.causes.push(cause.clone());
@@ -190,7 +205,7 @@ impl Error {
             }
             Error::Interrupted { .. } => report.kind = "interrupted".into(),
             Error::File { source, .. } | Error::Output(source) => report.causes.push(source.to_string()),
-            Error::Unhealthy | Error::Several { .. } => {}
+            Error::Unhealthy | Error::Invalid | Error::Several { .. } => {}
             Error::Failed { causes, hints, log, .. } => {
                 report.causes.clone_from(causes);
                 report.hints.clone_from(hints);
@@ -202,7 +217,7 @@ impl Error {
 
     /// Whether nothing is left to be said: the output told it, or nobody listens.
     pub fn is_silent(&self) -> bool {
-        matches!(self, Error::Unhealthy)
+        matches!(self, Error::Unhealthy | Error::Invalid)
             || matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }

@@ -1,6 +1,6 @@
 //! `catalog`: what can be deployed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use proto_json::catalog::{Get, List, ListParams, TemplateDetail, TemplateId, TemplateSummary};
@@ -39,9 +39,10 @@ pub enum CatalogCommand {
         #[arg(value_name = "TEMPLATE")]
         id: String,
     },
-    /// Check template files (.toml) or Compose files; exits with 1 when one cannot be deployed
+    /// Check templates or Compose files; exits with 2 when one cannot be deployed
     Validate {
-        /// The files; `-` is a Compose file on standard input
+        /// The files; `-` is standard input. Templates end in .toml, Compose files in .yaml or .yml; what is named otherwise
+        /// is told apart by its text
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
@@ -50,7 +51,7 @@ pub enum CatalogCommand {
 /// Does what was asked with the catalog.
 ///
 /// # Errors
-/// The daemon's; [`Error::Unhealthy`] when a file is not valid.
+/// The daemon's; [`Error::Invalid`] when a file is not valid.
 pub async fn run(session: &Session, args: CatalogArgs) -> Result<(), Error> {
     match args.command {
         CatalogCommand::Ls => list(session, None).await,
@@ -153,7 +154,9 @@ fn validate(session: &Session, files: &[PathBuf]) -> Result<(), Error> {
     for path in files {
         let text = Session::read_text(path)?;
         let file = if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
-        let checked = match path.extension().is_some_and(|extension| extension == "toml") {
+        let checked = match is_template(path, &text) {
+            // What comes through a pipe has no name that could be its id.
+            true if path.as_os_str() == "-" => Template::parse(&text, &format!("{}.toml", id_of(&text))),
             true => Template::parse(&text, &file),
             false => Template::from_compose("app", &text),
         };
@@ -190,7 +193,29 @@ fn validate(session: &Session, files: &[PathBuf]) -> Result<(), Error> {
             }
         }
     }
-    if all.iter().all(|checked| checked.valid) { Ok(()) } else { Err(Error::Unhealthy) }
+    if all.iter().all(|checked| checked.valid) { Ok(()) } else { Err(Error::Invalid) }
+}
+
+/// Whether it is a template's TOML and no Compose file: by its name, and where that says nothing by its first line
+/// that does. `key = value` and `[table]` are no beginning of a Compose file's mapping.
+fn is_template(path: &Path, text: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => return true,
+        Some("yaml" | "yml") => return false,
+        _ => {}
+    }
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    first.is_some_and(|line| {
+        let key = line.split_once('=').map(|(key, _)| key.trim_end());
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
+        line.starts_with('[') || key.is_some_and(|key| !key.is_empty() && key.chars().all(bare))
+    })
+}
+
+/// The id that a template gives itself.
+fn id_of(text: &str) -> String {
+    let document: Option<toml::Table> = text.parse().ok();
+    document.and_then(|document| Some(document.get("id")?.as_str()?.to_string())).unwrap_or_default()
 }
 
 /// `file:line:column: severity: message`, which editors know how to jump to; the hint below it.
@@ -203,6 +228,22 @@ fn line(file: &str, found: &Diagnostic) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_is_known_by_its_name_or_by_its_text() {
+        for (path, text, template) in [
+            ("notes.toml", "services:\n", true),
+            ("compose.yaml", "id = 'notes'\n", false),
+            ("-", "# mine\n\nid = \"notes\"\n", true),
+            ("notes.txt", "[links]\n", true),
+            ("-", "services:\n  a: {image: 'x=y'}\n", false),
+            ("-", "", false),
+        ] {
+            assert_eq!(is_template(Path::new(path), text), template, "{path} {text}");
+        }
+        assert_eq!(id_of("id = 'notes'\nname = 'x'\n"), "notes");
+        assert_eq!(id_of("id = "), "");
+    }
 
     #[test]
     fn a_finding_is_a_line_that_editors_understand() {

@@ -174,7 +174,10 @@ pub async fn finish(session: &Session, operation: proto_json::operation::Operati
     if !detail.notes.trim().is_empty() {
         session.ui.say(&format!("\n{}\n", detail.notes.trim()));
     }
-    session.ui.hint(&format!("proximityctl info {name} shows all of it, proximityctl open {name} opens it"));
+    session.ui.hint(&match &detail.app.url {
+        Some(_) => format!("proximityctl info {name} shows all of it, proximityctl open {name} opens it"),
+        None => format!("proximityctl info {name} shows all of it"),
+    });
     Ok(())
 }
 

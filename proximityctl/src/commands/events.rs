@@ -1,7 +1,10 @@
 //! `events`: what happened, and what happens.
 
 use clap::Args;
+use proto_json::Code;
+use proto_json::app::{AppName, Get, List, ListParams};
 use proto_json::event::{Event, Level, StreamLine};
+use proto_json::operation::{Get as GetOperation, OperationId};
 
 use crate::client::{EventQuery, EventStream};
 use crate::error::Error;
@@ -45,7 +48,14 @@ pub struct EventsArgs {
 /// The daemon's, and [`Error::Output`].
 pub async fn run(session: &Session, args: EventsArgs) -> Result<(), Error> {
     let filtered = args.app.is_some() || args.operation.is_some();
-    let mut query = EventQuery { app: args.app, operation: args.operation, ..EventQuery::default() };
+    let app = match &args.app {
+        Some(name) => Some(known_app(session, name).await?),
+        None => None,
+    };
+    if let Some(id) = &args.operation {
+        session.client.call::<GetOperation>(&OperationId { id: id.clone() }).await?;
+    }
+    let mut query = EventQuery { app, operation: args.operation, ..EventQuery::default() };
     (query.since, query.epoch) = match args.since {
         Some(since) => (since, None),
         // Which of the last are about the app cannot be known beforehand.
@@ -64,6 +74,20 @@ pub async fn run(session: &Session, args: EventsArgs) -> Result<(), Error> {
         Some(deadline) => tokio::time::timeout_at(deadline.at.into(), shown)
             .await
             .unwrap_or_else(|_| Err(deadline.passed("not all events came", Vec::new()))),
+    }
+}
+
+/// The name of an app that there is or was: events are filtered by it, and a misspelt one would only show nothing.
+async fn known_app(session: &Session, name: &str) -> Result<String, Error> {
+    let unknown = match session.client.call::<Get>(&AppName { name: name.into() }).await {
+        Ok(detail) => return Ok(detail.app.name),
+        Err(Error::Daemon(problem)) if problem.code == Code::NotFound => problem,
+        Err(error) => return Err(error),
+    };
+    let all = session.client.call::<List>(&ListParams { removed: true, host: None }).await?;
+    match all.into_iter().find(|app| app.name == name) {
+        Some(app) => Ok(app.name),
+        None => Err(Error::Daemon(unknown)),
     }
 }
 

@@ -76,22 +76,31 @@ async fn list(session: &Session) -> Result<(), Error> {
         return Ok(());
     }
     let mut table = Table::new(&["name", "state", "version", "endpoints", "identity", "apps"]);
+    let mut bad = Vec::new();
     for host in hosts {
+        // One word; why is told by `host test`.
         let state = match (&host.problem, host.reachable) {
-            (Some(problem), _) => format!("unusable: {problem}"),
-            (None, true) => "reachable".into(),
-            (None, false) => "unreachable".into(),
+            (Some(_), _) => "unusable",
+            (None, true) => "reachable",
+            (None, false) => "unreachable",
         };
+        if state != "reachable" {
+            bad.push(host.name.clone());
+        }
         table.row([
             host.name,
-            state,
+            state.into(),
             host.version.unwrap_or_else(|| "-".into()),
             host.endpoints.join(", "),
             host.identity,
             host.apps.to_string(),
         ]);
     }
-    session.out.table(&table)
+    session.out.table(&table)?;
+    bad.iter().for_each(|name| {
+        session.ui.hint(&format!("what is wrong with {name}: proximityctl host test {name}"))
+    });
+    Ok(())
 }
 
 /// The table for CSV: every field, named as in JSON.

@@ -13,7 +13,8 @@ use crate::token_setup::Setup;
 /// Connect a Proxmox VE host
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is not given is asked for on a terminal. A preseed file holds the same names, and may hold the secret:
+What is not given is asked for on a terminal. A preseed file holds the flags' names, `name` too, and may hold the
+secret as `token-secret`:
 
   endpoint = [\"pve.example.org\"]
   token-id = \"proximity@pve!app\"
@@ -59,7 +60,8 @@ pub async fn run(session: &Session, args: InitArgs) -> Result<(), Error> {
     if session.ui.interactive && !session.ui.yes {
         ask_for_places(session, &mut given)?;
     }
-    connect::connect(session, args.name, given).await?;
+    let name = args.name.or(given.name.take());
+    connect::connect(session, name, given).await?;
     session.ui.hint("proximityctl catalog ls shows what can be deployed; proximityctl deploy NAME does it");
     Ok(())
 }
@@ -69,11 +71,22 @@ fn preseed(path: &std::path::Path, text: &str) -> Result<ConnectArgs, Error> {
         // The message without the excerpt: the line may hold the secret.
         let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
         let place = line.map_or(path.display().to_string(), |line| format!("{}:{line}", path.display()));
-        Error::Usage {
-            message: format!("{place}: {}", error.message()),
-            hints: vec!["the names are those of the flags; see proximityctl init --help".into()],
+        let hint = "the names are those of the flags; see proximityctl init --help".to_string();
+        match misspelt(error.message()) {
+            Some((wrong, near)) => Error::Usage {
+                message: format!("{place}: unknown name `{wrong}`"),
+                hints: vec![format!("did you mean `{near}`?"), hint],
+            },
+            None => Error::usage(format!("{place}: {}", error.message()), hint),
         }
     })
+}
+
+/// serde lists every name; the one that was meant is found among them.
+fn misspelt(message: &str) -> Option<(&str, &str)> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let wrong = quoted.next()?;
+    Some((wrong, proto_json::params::nearest(wrong, quoted)?))
 }
 
 /// Pool, storage and bridge have defaults that fit most hosts; a person can say otherwise.
@@ -129,11 +142,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_preseed_file_can_name_the_host() {
+        let given = preseed("p.toml".as_ref(), "name = 'home'\nendpoint = ['a']\n").unwrap();
+        assert_eq!(ConnectArgs::default().or(given).name.as_deref(), Some("home"));
+    }
+
+    #[test]
     fn a_preseed_file_is_strict_and_its_errors_show_no_secret() {
         let error = preseed("p.toml".as_ref(), "endpoint = ['a']\ntoken-secrt = 'hunter2'\n").unwrap_err();
         assert_eq!(error.exit_status(), 2);
         let text = error.to_string();
-        assert!(text.starts_with("p.toml:2: unknown field `token-secrt`"), "{text}");
+        assert_eq!(text, "p.toml:2: unknown name `token-secrt`");
+        assert_eq!(error.report().hints[0], "did you mean `token-secret`?");
+        let far = preseed("p.toml".as_ref(), "zzzzzz = 1\n").unwrap_err().to_string();
+        assert!(far.starts_with("p.toml:1: unknown field `zzzzzz`"), "{far}");
         assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! Lists and single things, in each format.
 
+use proto_json::{Code, Problem};
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake, app, app_detail, event, hello, operation};
@@ -74,6 +75,7 @@ fn operations_are_listed_as_the_daemon_gives_them() {
 fn events_in_json_are_one_a_line() {
     let fake = Fake::start();
     let end = json!({"type": "end", "reason": "that is all there is", "since": 6});
+    fake.answers("app.get", app_detail("web"));
     fake.stream(vec![
         hello(7),
         event(5, "op1", "step.done", "one"),
@@ -86,6 +88,22 @@ fn events_in_json_are_one_a_line() {
     let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(fake.queries(), ["since=4&follow=false&app=web"]);
+}
+
+#[test]
+fn events_of_an_app_or_an_operation_that_never_was_are_not_found() {
+    let fake = Fake::start();
+    fake.on("app.get", |_| Err(Problem::new(Code::NotFound, "there is no app `nope`")));
+    fake.on("operation.get", |_| Err(Problem::new(Code::NotFound, "there is no operation `nope`")));
+    let mut gone = app("gone");
+    gone["state"] = json!("removed");
+    fake.answers("app.list", json!([gone]));
+    fake.stream(vec![hello(1), Act::Line(json!({"type": "end", "reason": "that is all", "since": 0}))]);
+    let nope = fake.run(&["events", "--app", "nope"]);
+    assert_eq!((nope.status, nope.stderr.as_str()), (3, "error: there is no app `nope`\n"));
+    assert_eq!(fake.run(&["events", "--operation", "nope"]).status, 3);
+    assert_eq!(fake.run(&["events", "--app", "gone"]).status, 0, "its events outlive it");
+    assert_eq!(fake.queries(), ["since=0&follow=false&app=gone"]);
 }
 
 #[test]

@@ -127,6 +127,66 @@ fn an_unknown_certificate_is_pinned_only_by_a_person_or_a_given_fingerprint() {
 }
 
 #[test]
+fn a_host_that_was_added_and_cannot_be_used_is_told_with_what_to_do() {
+    let fake = Fake::start();
+    let host = json!({
+        "name": "home", "endpoints": ["pve:8006"], "auth": "token", "identity": "proximity@pve!app",
+        "trust": "system", "pool": "proximity", "storage": null, "bridge": null, "embedded": false,
+        "reachable": true, "version": "9.2", "seen_at": null, "problem": null, "apps": 0,
+    });
+    fake.answers(
+        "host.certificate",
+        json!({"endpoint": "pve:8006", "fingerprint": "AB", "trusted_by_system": true}),
+    );
+    fake.answers("host.add", host.clone());
+    let check =
+        json!({"id": "privileges", "host": "home", "status": "failed", "message": "none", "hints": []});
+    fake.answers("host.test", json!({"usable": false, "checks": [check]}));
+    let mut command =
+        fake.command(&["host", "add", "home", "--endpoint", "pve", "--token-id", "proximity@pve!app"]);
+    command.env("PROXIMITY_PVE_TOKEN", "s3cret");
+    let ran = crate::fake::ran(command);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    insta::assert_snapshot!(ran.stderr, @r"
+    host home is connected
+    error: the host home was added, and cannot be used as it is
+    hint: mend what failed above, then look again: proximityctl host test home
+    hint: with other credentials, endpoints or flags: proximityctl host add home --replace …
+    hint: without it: proximityctl host rm home
+    ");
+    let mut unusable = host;
+    unusable["problem"] = json!("it refuses the token: authentication failed!");
+    fake.answers("host.list", json!([unusable]));
+    let listed = fake.run(&["host", "ls"]);
+    insta::assert_snapshot!(listed.stdout, @r"
+    NAME  STATE     VERSION  ENDPOINTS  IDENTITY           APPS
+    home  unusable  9.2      pve:8006   proximity@pve!app  0
+    ");
+    assert_eq!(listed.stderr, "hint: what is wrong with home: proximityctl host test home\n");
+}
+
+#[test]
+fn a_file_that_is_wrong_or_not_there_is_a_usage_error() {
+    let fake = Fake::start();
+    fake.answers("catalog.get", template(json!([])));
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = dir.path().join("compose.yaml");
+    std::fs::write(&wrong, "services: {a: {imge: x}}\n").unwrap();
+    for args in [
+        &["deploy", "-f", "/nonexistent", "web"][..],
+        &["deploy", "whoami", "--env-file", "/nonexistent"],
+        &["deploy", "whoami", "--set", "A=@/nonexistent"],
+        &["init", "--from", "/nonexistent"],
+        &["catalog", "validate", "/nonexistent"],
+    ] {
+        let ran = fake.run(args);
+        assert_eq!(ran.status, 2, "{args:?}: {ran:?}");
+        assert!(ran.stderr.starts_with("error: cannot read /nonexistent\n  caused by: "), "{ran:?}");
+    }
+    assert_eq!(fake.run(&["catalog", "validate", wrong.to_str().unwrap()]).status, 2);
+}
+
+#[test]
 fn what_cannot_be_opened_is_told() {
     let fake = Fake::start();
     let mut detail = app_detail("web");

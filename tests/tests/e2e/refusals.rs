@@ -77,6 +77,23 @@ fn an_app_that_does_not_exist_is_not_found() {
 }
 
 #[test]
+fn a_filter_that_names_nothing_is_not_found() {
+    let daemon = Daemon::start();
+    let known =
+        daemon.ctl(&["host", "ls", "-o", "json"]).ok().json()[0]["name"].as_str().unwrap().to_string();
+    let wrong = format!("{known}x");
+    let error = daemon.ctl(&["ls", "--host", &wrong]).exits(3).error(daemon.dir());
+    assert!(error.contains(&format!("hint: did you mean `{known}`?")), "{error}");
+    daemon.ctl(&["ls", "--host", &known]).ok();
+    daemon.ctl(&["events", "--app", "nowhere"]).exits(3);
+    daemon.ctl(&["events", "--operation", "nowhere"]).exits(3);
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    daemon.ctl(&["rm", "--yes", "whoami", "-q"]).ok();
+    let events = daemon.ctl(&["events", "--app", "whoami"]).ok().stdout;
+    assert!(events.contains("whoami"), "a removed app has events: {events}");
+}
+
+#[test]
 fn a_storage_that_takes_no_containers_says_which_do() {
     insta::assert_snapshot!(refused(&["deploy", "whoami", "--storage", "local"], 1), @r"
     error: deploy of whoami failed: the storage `local` takes no containers
