@@ -90,6 +90,21 @@ async fn privileged_ports_move_up_and_say_so() {
 }
 
 #[tokio::test]
+async fn a_service_made_anew_gets_its_ports_back_at_once() {
+    let rig = Rig::with(Some(false)).await;
+    let guest = rig.docker_guest(100).await;
+    let file = "services:\n  a:\n    image: caddy:2\n    ports: [\"80:80\", \"2222:22\", \"3478:3478/udp\"]\n    environment: [\"TURN=0\"]";
+    for turn in 0..8 {
+        let (text, status) = rig.up(&guest, &file.replace("TURN=0", &format!("TURN={turn}"))).await;
+        assert_eq!(status, 0, "turn {turn}: {text}");
+        let published = services(&rig, &guest).await[0]["Publishers"].as_array().cloned().unwrap();
+        let mut ports: Vec<u64> = published.iter().map(|p| p["PublishedPort"].as_u64().unwrap()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [2222, 3478, 8080], "turn {turn}");
+    }
+}
+
+#[tokio::test]
 async fn images_that_say_so_do_not_exist() {
     let rig = Rig::new().await;
     let guest = rig.docker_guest(100).await;

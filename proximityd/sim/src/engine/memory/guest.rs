@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::console::session;
 use super::console::tty::Tty;
@@ -66,8 +66,8 @@ pub(crate) struct Running {
     pub address: Option<Ipv4Addr>,
     pub processes: Processes,
     pub console: Option<Arc<Tty>>,
-    /// Tasks that listen for a service, by container id.
-    pub services: HashMap<String, JoinHandle<()>>,
+    /// Tasks that listen for a service, one for each port, by container id.
+    pub services: HashMap<String, JoinSet<()>>,
     /// Waits for `poweroff` and its like.
     pub power: Option<AbortHandle>,
 }
@@ -284,11 +284,11 @@ impl Guest {
         if let Some(tty) = running.console {
             tty.close();
         }
-        for task in running.services.values() {
-            task.abort();
+        for tasks in running.services.values_mut() {
+            tasks.abort_all();
         }
-        for task in running.services.into_values() {
-            let _ = task.await;
+        for mut tasks in running.services.into_values() {
+            tasks.shutdown().await;
         }
         self.touch();
     }

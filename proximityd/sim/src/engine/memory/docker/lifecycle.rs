@@ -51,7 +51,7 @@ pub(crate) async fn start(guest: &Arc<Guest>, id: &str) -> Result<(), String> {
         guest.touch();
         return Ok(());
     }
-    let task = stand_in::serve(guest, id).map_err(|error| {
+    let tasks = stand_in::serve(guest, id).map_err(|error| {
         format!(
             "Error response from daemon: driver failed programming external connectivity on endpoint {name} ({}): {error}",
             &id[..id.len().min(12)]
@@ -61,12 +61,10 @@ pub(crate) async fn start(guest: &Arc<Guest>, id: &str) -> Result<(), String> {
         container.state = RunState::Running;
         container.exit_code = 0;
     }
-    if let Some(task) = task {
-        let mut running = guest.running();
-        match running.as_mut() {
-            Some(running) => _ = running.services.insert(id.to_owned(), task),
-            None => task.abort(),
-        }
+    if let Some(tasks) = tasks
+        && let Some(running) = guest.running().as_mut()
+    {
+        running.services.insert(id.to_owned(), tasks);
     }
     guest.touch();
     Ok(())
@@ -74,10 +72,10 @@ pub(crate) async fn start(guest: &Arc<Guest>, id: &str) -> Result<(), String> {
 
 /// Ends what listens for a container, and returns when its ports are free.
 async fn end_listeners(guest: &Arc<Guest>, id: &str) {
-    let task = guest.running().as_mut().and_then(|running| running.services.remove(id));
-    if let Some(task) = task {
-        task.abort();
-        let _ = task.await;
+    let tasks = guest.running().as_mut().and_then(|running| running.services.remove(id));
+    if let Some(mut tasks) = tasks {
+        // Each task owns its socket: the port is free once the task itself is gone, not when it was asked to go.
+        tasks.shutdown().await;
     }
 }
 

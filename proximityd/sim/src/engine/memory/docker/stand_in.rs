@@ -176,8 +176,8 @@ fn bind(address: Ipv4Addr, port: &mut Port, privileged: Option<bool>) -> Result<
     Err(allocated(wanted))
 }
 
-/// Binds a container's ports and serves them until the returned task is ended.
-pub(crate) fn serve(guest: &Arc<Guest>, id: &str) -> Result<Option<tokio::task::JoinHandle<()>>, String> {
+/// Binds a container's ports and serves them until the returned tasks are ended, one for each port.
+pub(crate) fn serve(guest: &Arc<Guest>, id: &str) -> Result<Option<JoinSet<()>>, String> {
     let (mut ports, idle, delay) = {
         let state = guest.lock();
         let Some(container) = state.meta.docker.containers.get(id) else { return Ok(None) };
@@ -214,7 +214,7 @@ pub(crate) fn serve(guest: &Arc<Guest>, id: &str) -> Result<Option<tokio::task::
             }
         }
     }
-    Ok(Some(tokio::spawn(async move { while tasks.join_next().await.is_some() {} })))
+    Ok(Some(tasks))
 }
 
 async fn accept(guest: Arc<Guest>, id: String, listener: TcpListener, ready: tokio::time::Instant) {
