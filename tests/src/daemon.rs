@@ -31,11 +31,19 @@ pub struct Setup {
     pub log: String,
     /// `text` or `json`.
     pub log_format: String,
+    /// More of the environment, which its node has too.
+    pub env: Vec<(String, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { config: CONFIG.into(), embedded: true, log: "info".into(), log_format: "text".into() }
+        Self {
+            config: CONFIG.into(),
+            embedded: true,
+            log: "info".into(),
+            log_format: "text".into(),
+            env: Vec::new(),
+        }
     }
 }
 
@@ -123,6 +131,7 @@ impl Daemon {
     /// The command that starts it with another socket.
     pub fn command_at(&self, socket: &Path) -> Command {
         let mut daemon = command(&Program::Proximityd.path(), self.dir());
+        daemon.envs(self.setup.env.iter().cloned());
         daemon.arg("--config").arg(self.path("config.toml"));
         daemon.arg("--data-dir").arg(self.data()).arg("--socket").arg(socket);
         daemon.arg("--log").arg(&self.setup.log).arg("--log-format").arg(&self.setup.log_format);

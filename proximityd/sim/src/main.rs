@@ -44,6 +44,10 @@ struct Arguments {
     /// How long tasks take: no time, or what they took on a real node.
     #[arg(long, value_enum, default_value = "instant")]
     task_time: TaskTime,
+    /// Whether ports below 1024 can be had: found out by trying, or taken to be so. Where they cannot, an app's are
+    /// moved up.
+    #[arg(long, value_enum, default_value = "auto", env = "PROXIMITY_SIM_LOW_PORTS")]
+    low_ports: LowPorts,
     /// Begin with an empty state directory: everything in it is removed first.
     #[arg(long)]
     purge: bool,
@@ -59,6 +63,13 @@ enum EngineName {
 enum TaskTime {
     Instant,
     Recorded,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LowPorts {
+    Auto,
+    Yes,
+    No,
 }
 
 fn main() -> ExitCode {
@@ -123,6 +134,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.recorded_task_time = arguments.task_time == TaskTime::Recorded;
     if let Some(path) = arguments.fault_plan {
         let text =
+    options.privileged_ports = match arguments.low_ports {
+        LowPorts::Auto => None,
+        LowPorts::Yes => Some(true),
+        LowPorts::No => Some(false),
+    };
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         options.faults =
             toml::from_str(&text).with_context(|| format!("{} is no fault plan", path.display()))?;

@@ -86,6 +86,8 @@ pub struct Options {
     pub console_wait: Duration,
     /// Faults to show from the start.
     pub faults: FaultPlan,
+    /// Whether the memory engine can bind ports below 1024; none finds out by trying.
+    pub privileged_ports: Option<bool>,
     /// The engine; none is the built-in memory engine.
     pub engine: Option<Arc<dyn Engine>>,
 }
@@ -113,6 +115,7 @@ impl Options {
             refusal_delay: Duration::from_millis(50),
             console_wait: Duration::from_secs(10),
             faults: FaultPlan::default(),
+            privileged_ports: None,
             engine: None,
         }
     }

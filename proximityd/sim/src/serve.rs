@@ -205,7 +205,8 @@ async fn engine(options: &Options) -> Result<Arc<dyn Engine>, ServeError> {
     if let Some(engine) = &options.engine {
         return Ok(Arc::clone(engine));
     }
-    let memory = MemoryOptions { state_dir: options.state_dir.clone(), ..MemoryOptions::default() };
+    let memory =
+        MemoryOptions { state_dir: options.state_dir.clone(), privileged_ports: options.privileged_ports };
     Ok(Arc::new(MemoryEngine::new(memory).await?))
 }
 

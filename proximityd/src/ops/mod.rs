@@ -15,4 +15,5 @@ pub mod recovery;
 pub mod saga;
 pub mod sagas;
 pub mod services;
+mod settle;
 pub mod task;

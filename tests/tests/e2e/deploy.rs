@@ -1,6 +1,6 @@
 //! From the catalog to a URL that answers, and what one does with an app then.
 
-use proximity_tests::{Daemon, get_url};
+use proximity_tests::{Daemon, Setup, get_url};
 use serde_json::{Value, json};
 
 fn words<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -69,7 +69,10 @@ fn a_container_of_ours_is_tagged_and_says_in_its_notes_which_app_it_is() {
 
 /// Deploys a template with what it asks for, and looks at its page.
 fn deploys(template: &str) {
-    let daemon = Daemon::start();
+    deploys_on(&Daemon::start(), template);
+}
+
+fn deploys_on(daemon: &Daemon, template: &str) {
     let shown = daemon.ctl(&["catalog", "show", template, "-o", "json"]).ok().json();
     let required = |setting: &&Value| setting["required"] == true;
     let settings = shown["settings"].as_array().cloned().unwrap_or_default();
@@ -106,6 +109,21 @@ every_template! {
     vaultwarden_deploys_and_answers "vaultwarden"
     whoami_deploys_and_answers "whoami"
     wordpress_deploys_and_answers "wordpress"
+}
+
+#[test]
+fn every_template_deploys_and_starts_again_where_low_ports_cannot_be_had() {
+    let env = vec![("PROXIMITY_SIM_LOW_PORTS".to_string(), "no".to_string())];
+    let daemon = Daemon::with(Setup { env, ..Setup::default() });
+    for template in TEMPLATES {
+        deploys_on(&daemon, template);
+    }
+    for name in ["gitea", "nextcloud"] {
+        daemon.ctl(&["restart", name, "-q"]).ok();
+        let app = daemon.ctl(&["info", name, "-o", "json"]).ok().json();
+        assert_eq!(words(&app, "state"), "running");
+        assert!(get_url(words(&app, "url")).unwrap().status < 500, "{app:#}");
+    }
 }
 
 #[test]

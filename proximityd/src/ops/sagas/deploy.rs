@@ -22,7 +22,7 @@ use crate::ops::context::Context;
 use crate::ops::failure::StepError;
 use crate::ops::project::{Project, well};
 use crate::ops::saga::{Done, Ending, Saga, StepDef};
-use crate::ops::{health, inside, network};
+use crate::ops::{health, inside, network, settle};
 use crate::store::{StoreError, Tx};
 
 /// Deploys an app.
@@ -230,15 +230,9 @@ impl Deploy {
             }
             "up" => {
                 let project = Project::of(&cx.services, app).await?;
-                project.up(cx, &*guest, "up").await?;
-                data.ports = crate::guest::docker::ports(&project.services(cx, &*guest, "ps").await?);
                 // What the app was told before its ports were known may differ from where it really is.
-                let told = project.env(app, &data.address, &[], time_zone)?;
-                let real = project.env(app, &data.address, &data.ports, time_zone)?;
-                if told != real {
-                    project.write(cx, &*guest, "write-ports", &real).await?;
-                    project.up(cx, &*guest, "up-ports").await?;
-                }
+                let env = |ports: &[Port]| project.env(app, &data.address, ports, time_zone);
+                data.ports = settle::up(cx, &*guest, &project, env(&[])?, env).await?;
                 cx.keep(&data).await?;
                 let (ports, url) =
                     (data.ports.clone(), project.web(&data.ports, &data.address).map(|(_, url)| url));

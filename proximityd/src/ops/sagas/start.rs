@@ -11,7 +11,7 @@ use crate::ops::context::Context;
 use crate::ops::failure::StepError;
 use crate::ops::project::Project;
 use crate::ops::saga::{Done, Ending, Saga, StepDef};
-use crate::ops::{health, inside, network};
+use crate::ops::{health, inside, network, settle};
 use crate::store::{StoreError, Tx};
 
 /// Starts an app.
@@ -122,17 +122,12 @@ pub(super) async fn bring_up(step: &'static str, cx: &Context) -> Result<Done, S
             let project = Project::of(&cx.services, &app).await?;
             let zone = cx.services.time_zone.as_str();
             let moved = app.ip.as_deref() != Some(data.address.as_str());
+            let env = |ports: &[Port]| project.env(&app, &data.address, ports, zone);
+            let told = env(&app.spec.ports)?;
             if moved {
-                let env = project.env(&app, &data.address, &app.spec.ports, zone)?;
-                project.write(cx, &*guest, "write", &env).await?;
+                project.write(cx, &*guest, "write", &told).await?;
             }
-            project.up(cx, &*guest, "up").await?;
-            data.ports = crate::guest::docker::ports(&project.services(cx, &*guest, "ps").await?);
-            if data.ports != app.spec.ports {
-                let env = project.env(&app, &data.address, &data.ports, zone)?;
-                project.write(cx, &*guest, "write-ports", &env).await?;
-                project.up(cx, &*guest, "up-ports").await?;
-            }
+            data.ports = settle::up(cx, &*guest, &project, told, env).await?;
             cx.keep(&data).await?;
             let message = match moved {
                 true => Some(follow(cx, &project, &app, &data).await?),
