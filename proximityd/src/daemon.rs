@@ -117,10 +117,11 @@ async fn serve(
     let engine = Engine::new(Arc::clone(services));
     let watch = watch::start(engine.clone(), config.poll);
     let apps = Arc::new(UseCases::new(engine.clone(), templates, config.clone(), watch));
-    let listener = socket::bind(&config.socket, door)
+    let bound = socket::bind(&config.socket, door)
+        .await
         .with_context(|| format!("the socket {} cannot be made", config.socket.display()))?;
     let (stop, stopping) = channel::channel(false);
-    let serving = tokio::spawn(socket::serve(listener, door.clone(), config.limits, apps, stopping));
+    let serving = tokio::spawn(socket::serve(bound, door.clone(), config.limits, apps, stopping));
     let resumed = engine.resume().await?;
     tracing::info!(
         socket = %config.socket.display(),
@@ -141,8 +142,6 @@ async fn serve(
     stop.send_replace(true);
     let _ = serving.await;
     tokio::time::timeout(GRACE, stop.closed()).await.unwrap_or_default();
-    // The socket is ours while the lock is held.
-    let _ = fs::remove_file(&config.socket);
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 //! hyperlocal's own server handles one connection at a time, so the accept loop is ours and hyper serves each connection.
 
 use std::convert::Infallible;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +21,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proto_json::envelope::{Id, Response as RpcResponse};
 use proto_json::{Code, MAX_REQUEST_BYTES, Problem};
+use rustix::fs::{FlockOperation, flock};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
@@ -29,15 +31,46 @@ use super::{dispatch, events};
 use crate::apps::UseCases;
 use crate::config::Limits;
 
+/// Time that another daemon on the same socket gets to take a connection, and to be through with its own start.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A response's body.
 pub type Body = BoxBody<Bytes, std::io::Error>;
 
-/// Makes the socket: mode 0660, given to the configured group. A stale one is replaced; the single-instance lock is
-/// held, so nobody listens on it.
+/// A socket that is listened on, and the file that is its name.
+#[derive(Debug)]
+pub struct Bound {
+    listener: UnixListener,
+    name: Name,
+}
+
+/// A socket's name in the file system. It is taken away with this, if it is still the one that was made: meanwhile
+/// somebody may have put another there.
+#[derive(Debug)]
+struct Name {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Makes the socket: mode 0660, given to the configured group. One that nobody listens on is replaced. The lock on the
+/// data directory says nothing of that: a daemon with another directory may have this socket.
 ///
 /// # Errors
-/// The system's own words, with the path.
-pub fn bind(path: &Path, door: &Door) -> std::io::Result<UnixListener> {
+/// [`ErrorKind::AddrInUse`] when somebody answers on it; else the system's own words.
+pub async fn bind(path: &Path, door: &Door) -> std::io::Result<Bound> {
     if let Some(dir) = path.parent() {
         // People of the group have to get through to the socket, whatever the umask says.
         if !dir.exists() {
@@ -45,14 +78,19 @@ pub fn bind(path: &Path, door: &Door) -> std::io::Result<UnixListener> {
             fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
         }
     }
+    // From the look until the new one listens, no other daemon does the same in this directory.
+    let lock = lock_beside(path).await?;
     match fs::symlink_metadata(path) {
-        Ok(found) if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => fs::remove_file(path)?,
-        Ok(_) => {
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::AlreadyExists,
-                "it is there and is no socket",
-            ));
+        Ok(found) if found.file_type().is_socket() => {
+            if is_listened_on(path).await? {
+                return Err(std::io::Error::new(
+                    ErrorKind::AddrInUse,
+                    "another daemon answers on it; stop that one, or choose another with --socket",
+                ));
+            }
+            fs::remove_file(path)?;
         }
+        Ok(_) => return Err(std::io::Error::new(ErrorKind::AlreadyExists, "it is there and is no socket")),
         Err(_) => {}
     }
     // Nobody gets in between bind and chmod: the umask leaves the group and others nothing.
@@ -60,26 +98,58 @@ pub fn bind(path: &Path, door: &Door) -> std::io::Result<UnixListener> {
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
     let listener = bound?;
+    let name = Name { path: path.into(), file: identity(path)? };
+    drop(lock);
     if let Some(group) = door.group() {
         std::os::unix::fs::chown(path, None, Some(group))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+    Ok(Bound { listener, name })
 }
 
-/// Accepts until told to stop.
+/// Takes the directory's lock. Where it cannot be opened to be locked, the look alone has to do.
+async fn lock_beside(path: &Path) -> std::io::Result<Option<File>> {
+    let Some(dir) = path.parent().and_then(|dir| File::open(dir).ok()) else { return Ok(None) };
+    let begun = tokio::time::Instant::now();
+    while let Err(error) = flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        if begun.elapsed() >= PATIENCE {
+            return Err(error.into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(Some(dir))
+}
+
+async fn is_listened_on(path: &Path) -> std::io::Result<bool> {
+    match tokio::time::timeout(PATIENCE, UnixStream::connect(path)).await {
+        // One that is too busy to take a connection is there all the same.
+        Ok(Ok(_)) | Err(_) => Ok(true),
+        Ok(Err(error)) => match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(false),
+            ErrorKind::WouldBlock => Ok(true),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Accepts until told to stop. The socket's name is gone when this returns.
 pub async fn serve(
-    listener: UnixListener,
+    bound: Bound,
     door: Door,
     limits: Limits,
     apps: Arc<UseCases>,
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let Bound { listener, name } = bound;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => {
+                // Before the listener: while that is open, no other file can have the number of ours.
+                drop(name);
+                return;
+            }
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

@@ -20,6 +20,31 @@ fn a_second_daemon_on_the_same_directory_is_refused() {
 }
 
 #[test]
+fn a_socket_that_another_daemon_answers_on_is_left_to_it() {
+    let mut first = Daemon::start();
+    let second = Daemon::prepared(Setup::default());
+    let output = run(second.command_at(&first.socket()));
+    assert_eq!(output.status, 1, "{}", output.stderr);
+    let said = "another daemon answers on it; stop that one, or choose another with --socket";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert_eq!(first.rpc("app.list", &json!({})), Ok(json!([])), "the first one goes on");
+    assert!(processes_of(second.dir()).is_empty(), "{:?}", processes_of(second.dir()));
+    assert_eq!(first.stop(), 0);
+    assert!(!first.socket().exists());
+}
+
+#[test]
+fn a_daemon_that_stops_leaves_a_socket_that_is_not_its_own() {
+    let mut first = Daemon::start();
+    // Somebody took its socket away, and another daemon put one there.
+    std::fs::remove_file(first.socket()).unwrap();
+    let others = std::os::unix::net::UnixListener::bind(first.socket()).unwrap();
+    assert_eq!(first.stop(), 0);
+    assert!(first.socket().exists());
+    drop(others);
+}
+
+#[test]
 fn check_config_says_that_it_is_good_or_where_it_is_not() {
     let good = Daemon::prepared(Setup::default());
     let mut command = good.command();
