@@ -206,6 +206,14 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// The faults for the embedded node cannot be read.
+    #[error("the fault plan {} cannot be read", path.display())]
+    FaultPlan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file is no valid configuration.
     #[error("{}:{line}:{column}: {message}", path.display())]
     Parse {
@@ -330,6 +338,11 @@ impl Config {
                  shorter one with --socket"
             ));
         }
+        if let Some(path) = &self.fault_plan {
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|source| ConfigError::FaultPlan { path: path.clone(), source })?;
+            parse_as::<toml::Table>(path, &text)?;
+        }
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
             return fault(format!("`log = \"{}\"` is no log filter: {error}", self.log));
         }
@@ -357,6 +370,10 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+    parse_as(path, text)
+}
+
+fn parse_as<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
         let before = &text[..start];
@@ -436,6 +453,24 @@ mod tests {
         let error = Config::load(&cli(&["--config", "/nonexistent"]), &user(dir.path())).unwrap_err();
         assert_eq!(error.to_string(), "the configuration file /nonexistent cannot be read");
         assert_eq!(error.source().unwrap().to_string(), "No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn a_fault_plan_that_is_not_there_or_is_no_toml_is_said_before_anything_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = dir.path().join("faults.toml");
+        let load = || {
+            Config::load(&cli(&["--embedded", "--fault-plan", plan.to_str().unwrap()]), &user(dir.path()))
+                .map(drop)
+                .map_err(|error| error.to_string().replace(&dir.path().display().to_string(), "DIR"))
+        };
+        let missing = "the fault plan DIR/faults.toml cannot be read";
+        assert_eq!(load(), Err(missing.to_string()));
+        std::fs::write(&plan, "[[rule]]\npath = \n").unwrap();
+        let damaged = load().unwrap_err();
+        assert!(damaged.starts_with("DIR/faults.toml:2:"), "{damaged}");
+        std::fs::write(&plan, "[[rule]]\n").unwrap();
+        assert_eq!(load(), Ok(()));
     }
 
     #[test]

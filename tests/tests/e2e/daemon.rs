@@ -45,6 +45,17 @@ fn a_daemon_that_stops_leaves_a_socket_that_is_not_its_own() {
 }
 
 #[test]
+fn a_fault_plan_that_is_not_there_is_said_before_anything_starts() {
+    let daemon = Daemon::prepared(Setup::default());
+    let mut command = daemon.command();
+    command.arg("--fault-plan").arg(daemon.path("nowhere.toml"));
+    let output = run(command);
+    assert_eq!(output.status, 78, "{}", output.stderr);
+    assert!(output.stderr.contains("nowhere.toml cannot be read"), "{}", output.stderr);
+    assert!(!daemon.data().exists());
+}
+
+#[test]
 fn check_config_says_that_it_is_good_or_where_it_is_not() {
     let good = Daemon::prepared(Setup::default());
     let mut command = good.command();
