@@ -84,6 +84,8 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> anyhow::Result<()> {
+    // What the node keeps is its owner's: guests hold the secrets of their apps.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     if arguments.purge {
         purge(&arguments.state_dir)?;
     }
@@ -132,13 +134,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.nodes = arguments.nodes;
     options.version = arguments.pve_version;
     options.recorded_task_time = arguments.task_time == TaskTime::Recorded;
-    if let Some(path) = arguments.fault_plan {
-        let text =
     options.privileged_ports = match arguments.low_ports {
         LowPorts::Auto => None,
         LowPorts::Yes => Some(true),
         LowPorts::No => Some(false),
     };
+    if let Some(path) = arguments.fault_plan {
+        let text =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         options.faults =
             toml::from_str(&text).with_context(|| format!("{} is no fault plan", path.display()))?;

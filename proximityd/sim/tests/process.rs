@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -84,6 +85,31 @@ async fn after_kill_9_the_node_is_back_with_its_address_its_tokens_and_its_runni
     assert_eq!(node.call(Method::GET, "/nodes/pve1/lxc/100/config", &[]).await, config);
     let status = node.call(Method::GET, "/nodes/pve1/lxc/100/status/current", &[]).await;
     assert_eq!(status["status"], "running");
+    node.kill();
+}
+
+#[tokio::test]
+async fn what_a_node_keeps_is_its_owners_only() {
+    let dir = tempfile::tempdir().unwrap();
+    // As a shell's user would make it.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let node = Node::start(dir.path());
+    let template = [("storage", "local"), ("template", TEMPLATE.strip_prefix("local:vztmpl/").unwrap())];
+    node.task("/nodes/pve1/aplinfo", &template).await;
+    node.task("/nodes/pve1/lxc", &support::Rig::form("100", &[])).await;
+    node.task("/nodes/pve1/lxc/100/status/start", &[]).await;
+    let mut seen = Vec::new();
+    let mut rest = vec![dir.path().to_owned()];
+    while let Some(path) = rest.pop() {
+        let found = std::fs::metadata(&path).unwrap();
+        let mode = found.permissions().mode() & 0o777;
+        assert_eq!(mode, if found.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        if found.is_dir() {
+            rest.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        seen.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+    }
+    assert!(seen.iter().any(|name| name == "state.tar"), "{seen:?}");
     node.kill();
 }
 

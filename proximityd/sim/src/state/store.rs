@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -46,7 +46,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory (0700) if needed and locks it.
+    /// Makes the directory if needed, locks it, and closes it to others (0700).
     ///
     /// # Errors
     /// When it cannot be made or another process has it.
@@ -62,6 +62,7 @@ impl Directory {
             .map_err(io)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoreError::InUse(path.to_owned()))?;
+        close(path).map_err(io)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -112,6 +113,24 @@ impl Directory {
         write().map_err(|source| StoreError::Io { path: path.clone(), source })
     }
 }
+
+/// Takes a state directory from all but its owner, whoever made it. One that holds other things besides (somebody's
+/// home, `/tmp`) is left as it is; the node's own files in it are closed each by itself.
+fn close(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let own = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| OWN.contains(&name));
+    let others = fs::read_dir(path)?.filter_map(Result::ok).any(|entry| !own(&entry.file_name()));
+    if others && !path.join(FILE).exists() {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
+}
+
+/// What is in a directory when a node starts in it for the first time.
+const OWN: &[&str] = &["lock", "node.log", "proximity-sim.log"];
 
 /// The state in memory with its file.
 #[derive(Debug)]
@@ -187,6 +206,25 @@ mod tests {
         assert!(matches!(Directory::open(dir.path()), Err(StoreError::InUse(_))));
         drop(first);
         assert!(Directory::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_was_open_to_others_is_closed_and_one_that_holds_other_things_is_not() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path());
+        drop(Store::open(Directory::open(dir.path()).unwrap(), State::default).unwrap());
+        assert_eq!(mode(dir.path()), 0o700, "a new one");
+        open(dir.path());
+        drop(Directory::open(dir.path()).unwrap());
+        assert_eq!(mode(dir.path()), 0o700, "one that was used before");
+
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("letter"), "mine").unwrap();
+        open(home.path());
+        drop(Directory::open(home.path()).unwrap());
+        assert_eq!(mode(home.path()), 0o755, "somebody's home");
     }
 
     #[test]

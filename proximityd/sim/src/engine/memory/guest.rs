@@ -6,7 +6,10 @@
 //! about yet may be lost with the process, nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -385,13 +388,17 @@ impl Guest {
     }
 }
 
-/// Writes a file to the side and renames it into place.
+/// Writes a file to the side and renames it into place. What guests hold is nobody else's: the file is 0600, and
+/// directories made for it are 0700.
 pub(crate) fn write_file(path: &std::path::Path, data: &[u8]) -> Result<(), EngineError> {
     let failed = |e: std::io::Error| EngineError(format!("unable to write {}: {e}", path.display()));
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
     }
     let side = path.with_extension("new");
-    std::fs::write(&side, data).map_err(failed)?;
+    // A mode is a new file's only: what a run that was cut off left must not lend its own.
+    let _ = std::fs::remove_file(&side);
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&side);
+    file.and_then(|mut file| file.write_all(data)).map_err(failed)?;
     std::fs::rename(&side, path).map_err(failed)
 }
