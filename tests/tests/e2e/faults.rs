@@ -224,6 +224,36 @@ fn a_destroy_that_is_cut_off_is_not_repeated_on_what_is_gone() {
 }
 
 #[test]
+fn an_app_whose_removal_is_refused_is_what_it_was_before() {
+    let daemon = Daemon::start();
+    let app = daemon.ctl(&["deploy", "whoami", "-q", "-o", "json"]).ok().json();
+    let config = format!("/nodes/{}/lxc/{}/config", app["node"].as_str().unwrap(), app["vmid"]);
+    let notes = daemon.node().as_root("GET", &config)["description"].as_str().unwrap().to_string();
+    daemon.node().as_root_with("PUT", &config, "description=somebody+else%27s");
+    let since = daemon.last_event();
+    let output = daemon.ctl(&["rm", "--yes", "whoami"]).exits(5);
+    assert!(output.stderr.contains("is not destroyed"), "{}", output.stderr);
+    let now = daemon.apps()[0].clone();
+    assert_eq!((&now["state"], &now["reason"]), (&json!("running"), &json!(null)));
+    // It is looked at every second: at the second look after this nothing but what is measured has been said of it.
+    let checked = daemon.rpc("host.list", &json!({})).unwrap()[0]["seen_at"].clone();
+    proximity_tests::eventually("it is looked at again", || {
+        (daemon.rpc("host.list", &json!({})).unwrap()[0]["seen_at"] != checked).then_some(())
+    });
+    let said = daemon.events(&format!("since={since}&follow=false")).filter(|e| e["kind"] == "app.state");
+    let states: Vec<Value> = said.map(|event| event["data"]["state"].clone()).collect();
+    assert_eq!(states, ["running"]);
+
+    let encoded: String = notes.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    daemon.node().as_root_with("PUT", &config, &format!("description={encoded}&protection=1"));
+    daemon.ctl(&["rm", "--yes", "whoami"]).exits(1);
+    assert_eq!(daemon.apps()[0]["state"], "stopped", "it was stopped to be destroyed");
+    daemon.node().as_root_with("PUT", &config, "protection=0");
+    daemon.ctl(&["rm", "--yes", "whoami"]).ok();
+    assert_eq!(daemon.node().plain_containers(), [0; 0]);
+}
+
+#[test]
 fn a_lock_that_another_holds_is_told_and_nothing_is_broken() {
     let daemon = Daemon::start();
     let app = daemon.ctl(&["deploy", "whoami", "-q", "-o", "json"]).ok().json();

@@ -22,6 +22,14 @@ pub struct Params {
     pub seconds: u32,
 }
 
+/// What it has found out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Data {
+    /// The container was shut down by it.
+    stopped: bool,
+}
+
 const STEPS: &[StepDef] = &[
     StepDef {
         name: "stop",
@@ -68,6 +76,7 @@ impl Saga for Remove {
         match container.owner().await? {
             Owner::Ours(notes, _) if notes.id == app.id => {
                 container.shutdown(cx, "shutdown", params.seconds, true).await?;
+                cx.keep(&Data { stopped: true }).await?;
                 Ok(Done::Did(None))
             }
             Owner::Absent => Ok(Done::Skipped(format!("container {} is not there any more", container.vmid))),
@@ -83,7 +92,8 @@ impl Saga for Remove {
     fn ended(&self, operation: &OperationRecord, ending: Ending, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let id = operation.app.clone().unwrap_or_default();
         let Some(mut app) = tx.app(&id)? else { return Ok(()) };
-        if ending == Ending::Done {
+        let removed = ending == Ending::Done;
+        if removed {
             app.state = AppState::Removed;
             app.reason = None;
             app.removed_at = Some(tx.now().to_string());
@@ -91,14 +101,16 @@ impl Saga for Remove {
                 tx.release_vmid(&app.host, vmid)?;
             }
             tx.delete_secrets(&id)?;
-        } else {
-            app.state = AppState::Unknown;
+        } else if serde_json::from_value::<Data>(operation.data.clone()).unwrap_or_default().stopped {
+            app.state = AppState::Stopped;
             app.reason =
                 operation.error.as_ref().map(|error| format!("it could not be removed: {}", error.message));
         }
+        // Else nothing was done to it: it is what was measured before, and the next look at it says how it is then.
         tx.update_app(&app)?;
-        let mut event =
-            NewEvent::info("app.state", format!("{} is {}", app.name, super::deploy::word(app.state)));
+        let what = if removed { "" } else { "was not removed; it " };
+        let message = format!("{} {what}is {}", app.name, super::deploy::word(app.state));
+        let mut event = NewEvent::info("app.state", message);
         event.app = Some(app.name.clone());
         event.operation = Some(operation.id.clone());
         event.data = serde_json::json!({"state": app.state});
