@@ -1,5 +1,7 @@
 //! The composition root: everything is put together here, in the order of its dependencies, and taken down again.
 
+mod node;
+
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -16,7 +18,6 @@ use tokio::sync::watch as channel;
 
 use crate::apps::{Templates, UseCases};
 use crate::config::Config;
-use crate::embedded::{self, Embedded};
 use crate::guest::inside::Inside;
 use crate::guest::sessions::Guests;
 use crate::guest::ssh::own_key::OwnKey;
@@ -94,7 +95,7 @@ pub async fn run(checked: Checked) -> anyhow::Result<()> {
         ids,
     });
     let node = match config.embedded {
-        true => Some(embedded_host(&services, &config).await?),
+        true => Some(node::start(&services, &config).await?),
         false => None,
     };
     let served = serve(&config, &services, (&door, templates), &mut terminate, &mut interrupt).await;
@@ -215,18 +216,6 @@ async fn guests(config: &Config, store: &Store, vault: &Vault, ids: &Ids) -> any
             Ok(guests)
         }
     }
-}
-
-async fn embedded_host(services: &Services, config: &Config) -> anyhow::Result<Embedded> {
-    let node = embedded::start(&config.data_dir, config.fault_plan.as_deref()).await?;
-    let sealed = services.vault.seal(&node.secret);
-    let stored = node.config.clone();
-    services.store.write(move |tx| tx.upsert_host(&stored, &sealed)).await?;
-    let host = Host::new(node.config.clone(), &node.secret, Default::default())?;
-    host.note(|state| state.reachable = true);
-    services.hosts.put(Arc::new(host));
-    tracing::info!(endpoint = node.config.endpoints.join(","), "the embedded node runs (memory engine)");
-    Ok(node)
 }
 
 fn templates(config: &Config) -> anyhow::Result<Templates> {

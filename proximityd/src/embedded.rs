@@ -4,9 +4,10 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -20,6 +21,8 @@ const PROGRAM: &str = "proximity-sim";
 /// Time for it to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(5);
+/// Between two looks at whether it lives.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// What can go wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -77,31 +80,30 @@ pub async fn start(data_dir: &Path, fault_plan: Option<&Path>) -> Result<Embedde
         return Ok(embedded(node, dir));
     }
     let program = program().ok_or(EmbeddedError::NoProgram)?;
+    let log = log_of(&dir);
     std::fs::create_dir_all(&dir).map_err(EmbeddedError::Start)?;
-    let log = dir.join("proximity-sim.log");
-    let output =
-        std::fs::OpenOptions::new().create(true).append(true).open(&log).map_err(EmbeddedError::Start)?;
-    let errors = output.try_clone().map_err(EmbeddedError::Start)?;
-    let mut command = Command::new(program);
-    command.arg("--state-dir").arg(&dir).stdin(Stdio::null()).stdout(output).stderr(errors);
-    // A process group of its own: what ends the daemon does not end the node.
-    command.process_group(0);
-    if let Some(plan) = fault_plan {
-        command.arg("--fault-plan").arg(plan);
-    }
-    let mut child = command.spawn().map_err(EmbeddedError::Start)?;
-    let pid = i32::try_from(child.id()).unwrap_or(0);
     let begun = Instant::now();
+    let mut child: Option<Child> = None;
     while begun.elapsed() < PATIENCE {
-        if let Some(node) = read(&dir).filter(|node| node.pid == pid)
+        if let Some(node) = read(&dir)
+            && alive(node.pid)
             && answers(&node.listen).await
         {
             // When it ends, somebody has to take its exit status.
-            tokio::task::spawn_blocking(move || child.wait());
+            if let Some(mut child) = child {
+                tokio::task::spawn_blocking(move || child.wait());
+            }
             return Ok(embedded(node, dir));
         }
-        if !matches!(child.try_wait(), Ok(None)) {
-            break;
+        // One that another daemon started a moment before it was killed has the directory, and will answer.
+        match &mut child {
+            None if !in_use(&dir) => child = Some(spawn(&program, &dir, fault_plan, &log)?),
+            None => {}
+            Some(started) => match started.try_wait() {
+                Ok(None) => {}
+                _ if in_use(&dir) => child = None,
+                _ => break,
+            },
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -110,7 +112,43 @@ pub async fn start(data_dir: &Path, fault_plan: Option<&Path>) -> Result<Embedde
     Err(EmbeddedError::NotReady { log, last })
 }
 
+fn spawn(program: &Path, dir: &Path, fault_plan: Option<&Path>, log: &Path) -> Result<Child, EmbeddedError> {
+    let output = std::fs::OpenOptions::new().create(true).append(true).open(log);
+    let output = output.map_err(EmbeddedError::Start)?;
+    let errors = output.try_clone().map_err(EmbeddedError::Start)?;
+    let mut command = Command::new(program);
+    command.arg("--state-dir").arg(dir).stdin(Stdio::null()).stdout(output).stderr(errors);
+    // A process group of its own: what ends the daemon does not end the node.
+    command.process_group(0);
+    if let Some(plan) = fault_plan {
+        command.arg("--fault-plan").arg(plan);
+    }
+    command.spawn().map_err(EmbeddedError::Start)
+}
+
+/// Whether a node holds the lock on its directory.
+fn in_use(dir: &Path) -> bool {
+    let lock = std::fs::File::open(dir.join("lock"));
+    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+fn log_of(dir: &Path) -> PathBuf {
+    dir.join("proximity-sim.log")
+}
+
 impl Embedded {
+    /// Its log.
+    pub fn log(&self) -> PathBuf {
+        log_of(&self.dir)
+    }
+
+    /// Waits until its process has ended. It may be no child of ours, so nobody tells us: we look.
+    pub async fn ended(&self) {
+        while alive(self.pid) {
+            tokio::time::sleep(SELDOM).await;
+        }
+    }
+
     /// Ends the node, as a clean stop of the daemon does. Its state stays on the disk.
     pub async fn stop(&self) {
         let Some(pid) = Pid::from_raw(self.pid) else { return };

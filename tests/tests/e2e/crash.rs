@@ -1,6 +1,6 @@
 //! Killed at any instant, the daemon finishes or undoes what it was at, and knows every container there is.
 
-use proximity_tests::{Daemon, get_url};
+use proximity_tests::{Daemon, get_url, processes_of};
 use serde_json::{Value, json};
 
 /// Kills the daemon at the `nth` event of the work that `begin` starts, and starts it again.
@@ -134,6 +134,30 @@ fn a_removal_killed_at_any_event_ends_with_nothing_left() {
     work_killed("app.remove", &["ls"], |daemon, nth| {
         assert_eq!(daemon.apps(), [] as [Value; 0], "killed at event {nth}");
     });
+}
+
+#[test]
+fn a_node_that_dies_is_started_again_by_the_daemon_that_goes_on() {
+    let mut daemon = Daemon::start();
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    // The second time the daemon found the node running: it is no child of it.
+    for found in [false, true] {
+        if found {
+            daemon.restart();
+        }
+        let mut events = daemon.events(&format!("since={}", daemon.last_event()));
+        let before = daemon.node().pid();
+        daemon.kill9_node();
+        assert_eq!(events.until("host.restarted")["level"], "warning");
+        assert_ne!(daemon.node().pid(), before);
+        daemon.ctl(&["deploy", "nginx", "--name", if found { "two" } else { "one" }, "-q"]).ok();
+        let well = || daemon.apps().iter().all(|app| app["state"] == "running").then_some(());
+        proximity_tests::eventually("all apps run", well);
+        assert_eq!(get_url(daemon.apps()[0]["url"].as_str().unwrap()).unwrap().status, 200);
+        daemon.assert_node_holds_what_is_known();
+    }
+    assert_eq!(daemon.stop(), 0);
+    assert!(processes_of(daemon.dir()).is_empty(), "{:?}", processes_of(daemon.dir()));
 }
 
 #[test]

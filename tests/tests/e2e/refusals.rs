@@ -263,7 +263,7 @@ fn an_error_is_an_object_too_for_programs() {
 #[test]
 fn a_node_that_cannot_be_reached_fails_with_exit_7_or_waits() {
     let daemon = Daemon::start();
-    daemon.kill9_node();
+    daemon.node().faults(json!([{ "times": 0, "action": { "kind": "unreachable" } }]));
     let output = daemon.ctl(&["deploy", "whoami", "--timeout", "10s"]);
     assert!([7, 124].contains(&output.status), "{}: {}", output.status, output.stderr);
     assert!(output.stderr.contains("reach") || output.status == 124, "{}", output.stderr);
