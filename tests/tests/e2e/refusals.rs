@@ -203,7 +203,7 @@ fn malformed_yaml_is_told_with_its_place() {
 fn validated(name: &str, text: &str) -> Output {
     let daemon = Daemon::start();
     daemon.file(name, text);
-    daemon.ctl(&["catalog", "validate", name]).exits(1)
+    daemon.ctl(&["catalog", "validate", name]).exits(2)
 }
 
 #[test]
