@@ -124,7 +124,7 @@ impl Params {
     }
 
     /// `application/x-www-form-urlencoded`, also used as the query string.
-    pub(crate) fn encode(&self) -> String {
+    pub fn encode(&self) -> String {
         let mut out = String::new();
         for (name, value) in self.iter() {
             if !out.is_empty() {
@@ -135,6 +135,13 @@ impl Params {
             out.extend(utf8_percent_encode(value, ENCODED));
         }
         out
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Params {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let pairs = pairs.into_iter().map(|(name, value)| (Cow::Owned(name.into()), value.into()));
+        Self { pairs: pairs.collect(), invalid: None }
     }
 }
 

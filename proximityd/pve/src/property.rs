@@ -45,6 +45,9 @@ impl Pairs {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
             let (key, value) = match (part.split_once('='), default_key) {
+                (Some((key, _)), _) if key.trim().is_empty() => {
+                    return Err(error(what, text, format!("{part:?} has no name")));
+                }
                 (Some((key, value)), _) => (key.trim(), value.trim()),
                 (None, Some(key)) => (key, part),
                 (None, None) => return Err(error(what, text, format!("{part:?} has no value"))),
@@ -148,6 +151,12 @@ mod tests {
         let params = Params::new().property("net0".to_owned(), &net);
         assert!(params.invalid().is_some());
         assert!(params.is_empty());
+    }
+
+    #[test]
+    fn a_value_without_a_name_is_refused() {
+        assert!(Pairs::parse("feature list", "nesting=1,=x", None).is_err());
+        assert!(Pairs::parse("root file system", "=local:8", Some("volume")).is_err());
     }
 
     proptest! {

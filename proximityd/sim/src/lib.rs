@@ -25,5 +25,6 @@ mod serve;
 mod state;
 mod tasks;
 
+pub use http::form::decode_form;
 pub use options::{Options, Version};
 pub use serve::{NodeFile, Running, ServeError, ensure_unused, serve};

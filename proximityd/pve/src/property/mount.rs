@@ -158,10 +158,16 @@ fn push_disk(disk: &RootFs, pairs: &mut Pairs) {
     pairs.push_opt("size", disk.size);
 }
 
+/// The volume goes without its key, unless it holds what would be read as one.
+fn push_volume(volume: &Volume, pairs: &mut Pairs) {
+    let text = volume.to_string();
+    pairs.push(if text.contains('=') { "volume" } else { "" }, text);
+}
+
 impl Property for RootFs {
     fn pairs(&self) -> Pairs {
         let mut pairs = Pairs::default();
-        pairs.push("", &self.volume);
+        push_volume(&self.volume, &mut pairs);
         push_disk(self, &mut pairs);
         pairs
     }
@@ -170,7 +176,7 @@ impl Property for RootFs {
 impl Property for MountPoint {
     fn pairs(&self) -> Pairs {
         let mut pairs = Pairs::default();
-        pairs.push("", &self.disk.volume);
+        push_volume(&self.disk.volume, &mut pairs);
         pairs.push("mp", &self.mp);
         pairs.push_flag("backup", self.backup);
         pairs.push_flag("keepattrs", self.keepattrs);
@@ -220,6 +226,13 @@ mod tests {
     use super::*;
     use proptest::option::of;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_volume_that_looks_like_a_pair_is_written_with_its_key() {
+        let text = "volume=local:a=b";
+        let read: RootFs = text.parse().unwrap();
+        assert_eq!(read.to_string(), text);
+    }
 
     #[test]
     fn allocation_and_existing_volumes_are_told_apart() {

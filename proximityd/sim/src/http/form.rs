@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::reply::ApiError;
 
 /// Decodes a query string or a form body.
-pub(crate) fn decode_form(data: &str) -> Map<String, Value> {
+pub fn decode_form(data: &str) -> Map<String, Value> {
     let mut params = Map::new();
     for pair in data.split(['&', ';']) {
         let mut halves = pair.split('=');
