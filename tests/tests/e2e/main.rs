@@ -12,6 +12,7 @@ mod events;
 mod faults;
 mod host;
 mod operations;
+mod privileges;
 mod refusals;
 mod rpc;
 mod secrets;
