@@ -12,7 +12,7 @@ use crate::model::host::Ssh;
 use crate::ops::failure::pve_problem;
 
 /// Privileges on the pool that everything of today needs.
-const POOL: [&str; 11] = [
+const POOL: [&str; 10] = [
     "VM.Allocate",
     "VM.Audit",
     "VM.Clone",
@@ -23,13 +23,13 @@ const POOL: [&str; 11] = [
     "VM.Config.Options",
     "VM.Console",
     "VM.PowerMgmt",
-    "Pool.Audit",
 ];
 /// Those that backups, copies and moves need on top.
-const POOL_LATER: [&str; 5] =
-    ["VM.Backup", "VM.Migrate", "VM.Snapshot", "VM.Snapshot.Rollback", "Pool.Allocate"];
-/// Privileges on a storage for containers.
-const STORAGE: [&str; 2] = ["Datastore.AllocateSpace", "Datastore.Audit"];
+const POOL_LATER: [&str; 6] =
+    ["VM.Backup", "VM.Migrate", "VM.Snapshot", "VM.Snapshot.Rollback", "Pool.Allocate", "Pool.Audit"];
+/// The privilege on a storage for containers; and the one that listing backups there needs on top.
+const STORAGE: &str = "Datastore.AllocateSpace";
+const STORAGE_LATER: &str = "Datastore.Audit";
 /// Where Proxmox VE keeps the permission to use a plain bridge.
 const BRIDGES: &str = "/sdn/zones/localnetwork/";
 /// Space below which a deployment may fail, in bytes.
@@ -139,15 +139,17 @@ async fn privileges(report: &mut Report<'_>) {
             .collect()
     };
     let mut missing = lacks(&pool, &POOL);
-    missing.extend(lacks("/nodes", &["Sys.Audit"]));
     let storages: Vec<String> = permissions
         .iter()
         .map(|(path, _)| path.to_string())
         .filter(|path| path.starts_with("/storage"))
         .collect();
-    let usable = |path: &String| lacks(path, &STORAGE).is_empty();
-    if !storages.iter().any(usable) && !lacks("/storage", &STORAGE).is_empty() {
-        missing.push("Datastore.AllocateSpace and Datastore.Audit on /storage/STORAGE".into());
+    let somewhere = |privilege: &str| {
+        storages.iter().any(|path| permissions.allows(path, privilege))
+            || permissions.allows("/storage", privilege)
+    };
+    if !somewhere(STORAGE) {
+        missing.push(format!("{STORAGE} on /storage/STORAGE"));
     }
     let may_use = |path: &str| permissions.allows(path, "SDN.Use");
     let bridges = permissions.iter().any(|(path, _)| path.starts_with(BRIDGES) && may_use(path));
@@ -157,7 +159,19 @@ async fn privileges(report: &mut Report<'_>) {
     let setup =
         vec!["`proximityctl init --print-token-setup` prints the commands that grant them".to_string()];
     if missing.is_empty() {
-        let later = lacks(&pool, &POOL_LATER);
+        let mut later = lacks(&pool, &POOL_LATER);
+        if !somewhere(STORAGE_LATER) {
+            later.push(format!("{STORAGE_LATER} on /storage/STORAGE"));
+        }
+        if !permissions.allows("/nodes", "Sys.Audit") {
+            report.add(
+                "privileges",
+                CheckStatus::Warning,
+                "Sys.Audit on /nodes is missing: without it, how full the nodes are, their clocks, and tasks that others began are \
+                 not seen",
+                setup.clone(),
+            );
+        }
         match later.is_empty() {
             true => report.add(
                 "privileges",
@@ -247,8 +261,11 @@ async fn storages(report: &mut Report<'_>, node: &pve::NodeName) {
         (None, false) if !may_download(host, &holding(&pve::ContentType::Vztmpl)).await => report.add(
             "guest-template",
             CheckStatus::Failed,
-            format!("{node}: Debian 13 is not there, and the credentials may not have it downloaded"),
-            vec!["they need Datastore.AllocateTemplate on a storage for templates, or download it by hand: pveam download".into()],
+            format!(
+                "{node}: Debian 13 is not there, and it cannot be downloaded without Datastore.AllocateTemplate on a storage for \
+                 templates"
+            ),
+            vec!["grant it, or download it by hand: pveam download".into()],
         ),
         (None, false) => report.add(
             "guest-template",

@@ -81,12 +81,12 @@ without! {
     rollback: "ProximityPool" "VM.Snapshot.Rollback" None;
     migrate: "ProximityPool" "VM.Migrate" None;
     pool_allocate: "ProximityPool" "Pool.Allocate" None;
-    pool_audit: "ProximityPool" "Pool.Audit" Some(("deploy", "Pool.Audit"));
-    storage_audit: "ProximityStorage" "Datastore.Audit" Some(("deploy", "Datastore.Audit"));
+    pool_audit: "ProximityPool" "Pool.Audit" None;
+    storage_audit: "ProximityStorage" "Datastore.Audit" None;
     storage_space: "ProximityStorage" "Datastore.AllocateSpace" Some(("deploy", "Datastore.AllocateSpace"));
     storage_template: "ProximityStorage" "Datastore.AllocateTemplate" Some(("deploy", "Datastore.AllocateTemplate"));
     bridge: "ProximityBridge" "SDN.Use" Some(("deploy", "SDN.Use"));
-    nodes: "ProximityNodes" "Sys.Audit" Some(("deploy", "Sys.Audit"));
+    nodes: "ProximityNodes" "Sys.Audit" None;
 }
 
 #[test]
