@@ -146,14 +146,20 @@ impl Node {
 #[derive(Debug)]
 pub struct SecondHost {
     dir: TempDir,
+    version: &'static str,
     child: Option<Child>,
 }
 
 impl SecondHost {
     /// Starts it.
     pub fn start() -> Self {
+        Self::of("9.2")
+    }
+
+    /// Starts one of a release of Proxmox VE.
+    pub fn of(version: &'static str) -> Self {
         let dir = crate::daemon::directory();
-        let mut host = Self { dir, child: None };
+        let mut host = Self { dir, version, child: None };
         host.run();
         host
     }
@@ -165,7 +171,8 @@ impl SecondHost {
     /// Starts it (again) and waits until it answers.
     pub fn run(&mut self) {
         let mut sim = command(&Program::Sim.path(), self.dir.path());
-        sim.arg("--state-dir")
+        sim.args(["--pve-version", self.version])
+            .arg("--state-dir")
             .arg(self.state())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -10,6 +10,7 @@ use crate::guest::{GuestError, provision};
 use crate::hosts::Host;
 use crate::model::host::Ssh;
 use crate::ops::failure::pve_problem;
+use crate::ops::sagas::deploy::NO_CONSOLE_HINT;
 
 /// Privileges on the pool that everything of today needs.
 const POOL: [&str; 10] = [
@@ -69,15 +70,34 @@ pub async fn host(host: &Arc<Host>, guests: &Guests) -> Vec<Check> {
         format!("Proxmox VE {} answers (trust: {trust})", version.version),
         vec![],
     );
+    lacks_of(&mut report, &version);
     transport(&mut report, version, guests).await;
     privileges(&mut report).await;
     places(&mut report).await;
     report.checks
 }
 
+/// What an older release lacks beside the console.
+fn lacks_of(report: &mut Report<'_>, version: &pve::Version) {
+    if version.at_least(9, 1, 0) {
+        return;
+    }
+    // lxc-pve before 6.0.5-2: its AppArmor profile keeps /proc and /sys from nested containers, which a runc of late 2025 and
+    // newer opens anew (CVE-2025-52881). Debian's own Docker in the golden container is older, and works.
+    report.add(
+        "version",
+        CheckStatus::Warning,
+        format!(
+            "Proxmox VE {}: its AppArmor profile may stop containers of a recent Docker from starting (lxc-pve before 6.0.5-2)",
+            version.version
+        ),
+        vec!["upgrade to Proxmox VE 9.1 or newer; or keep Debian's own Docker in the containers, which Proximity installs".into()],
+    );
+}
+
 async fn transport(report: &mut Report<'_>, version: pve::Version, guests: &Guests) {
     let host = report.host;
-    let console = pve::Capabilities::of(version, host.client.uses_token()).console;
+    let console = pve::Capabilities::of(version.clone(), host.client.uses_token()).console;
     match (&host.config.ssh, console) {
         (_, true) => {
             report.add("transport", CheckStatus::Ok, "guests are reached by the PVE console", vec![]);
@@ -86,12 +106,8 @@ async fn transport(report: &mut Report<'_>, version: pve::Version, guests: &Gues
         (None, false) => report.add(
             "transport",
             CheckStatus::Failed,
-            "this version of Proxmox VE gives an API token no container console",
-            vec![
-                "upgrade to Proxmox VE 9.2, connect with a user and password (host add --user), or let the daemon in by \
-                 SSH (host add --ssh-host-key)"
-                    .into(),
-            ],
+            format!("Proxmox VE {} gives an API token no container console", version.version),
+            vec![NO_CONSOLE_HINT.into()],
         ),
     }
 }

@@ -17,3 +17,4 @@ mod refusals;
 mod rpc;
 mod secrets;
 mod r#try;
+mod versions;

@@ -5,6 +5,7 @@ mod finish;
 pub(crate) use finish::word;
 mod golden;
 mod plan;
+pub(crate) use plan::NO_CONSOLE_HINT;
 
 use std::time::Duration;
 

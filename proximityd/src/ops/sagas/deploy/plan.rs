@@ -18,6 +18,10 @@ use crate::ops::sagas::place::{self, Place, Wish};
 const PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// What serves where a token gets no container console (pve-container before 6.1.3).
+pub(crate) const NO_CONSOLE_HINT: &str = "upgrade to Proxmox VE 9.2, connect with a user and password (host add --user), or let \
+                                          the daemon in by SSH (host add --ssh-host-key)";
+
 /// Chooses a place and the images.
 pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError> {
     let params: Params = cx.params()?;
@@ -32,6 +36,7 @@ pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError
         seed: cx.id().into(),
     };
     let place = choose(cx, &host, &wish).await?;
+    can_enter(&host).await?;
     for warning in &place.warnings {
         cx.progress(warning.clone()).await?;
     }
@@ -44,6 +49,16 @@ pub(super) async fn run(cx: &Context, data: &mut Data) -> Result<Done, StepError
     cx.keep(data).await?;
     cx.change_app(move |app| app.spec.images = images).await?;
     Ok(Done::did(format!("on {}, storage {}, bridge {}", data.node, data.storage, data.bridge)))
+}
+
+/// Nothing is made where there is no way into what would be made.
+async fn can_enter(host: &Host) -> Result<(), StepError> {
+    let can = host.capabilities().await?;
+    if can.console || host.config.ssh.is_some() {
+        return Ok(());
+    }
+    let message = format!("Proxmox VE {} gives an API token no container console", can.version.version);
+    Err(StepError::failed(Problem::new(Code::Refused, message).hint(NO_CONSOLE_HINT)))
 }
 
 /// Chooses a place; asks again for a moment where Proxmox VE does not answer, and then gives up: nothing has been made yet, so
