@@ -2,7 +2,9 @@
 //!
 //! They are opened by the control token of `node.json`, sent as `Authorization: Bearer …`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use crate::fault::FaultPlan;
 use crate::node::Node;
 use crate::reply::{Body, plain};
+use crate::state::storage::Storage;
 
 /// Knobs: only what is given is changed.
 #[derive(Debug, Default, Deserialize)]
@@ -29,8 +32,17 @@ struct Knobs {
     node_offline: Option<String>,
     /// Makes it reachable again.
     node_online: Option<String>,
+    /// Storages to add, or to define anew, by id.
+    storages: BTreeMap<String, Storage>,
     /// Puts a lock on a container (`{"vmid": 100, "lock": "backup"}`), or takes it off with `null`.
     guest_lock: Option<GuestLock>,
+}
+
+/// Lets a held clock go on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +99,14 @@ pub(crate) async fn answer(node: &Arc<Node>, token: &str, request: Request<Incom
             Ok(knobs) => turn(node, knobs),
             Err(error) => reply(400, &json!({ "error": error.to_string() })),
         },
+        (&Method::GET, "/sim/clock") => reply(200, &time(node)),
+        (&Method::POST, "/sim/clock") => match serde_json::from_str::<Advance>(&text) {
+            Ok(advance) => {
+                node.clock.advance(Duration::from_millis(advance.advance_ms));
+                reply(200, &time(node))
+            }
+            Err(error) => reply(400, &json!({ "error": error.to_string() })),
+        },
         _ => reply(404, &json!({ "error": format!("there is no {method} {path}") })),
     }
 }
@@ -102,6 +122,12 @@ fn read_plan(text: &str) -> Result<FaultPlan, String> {
         return serde_json::from_str(text).map_err(|e| e.to_string());
     }
     toml::from_str(text).map_err(|e| e.to_string())
+}
+
+/// The clock, and how long until the first task that waits for it goes on.
+fn time(node: &Node) -> Value {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    json!({ "elapsed_ms": millis(node.clock.elapsed()), "next_ms": node.clock.next().map(millis) })
 }
 
 fn overview(node: &Node) -> Value {
@@ -134,6 +160,7 @@ fn turn(node: &Node, knobs: Knobs) -> Response<Body> {
                 None => return Err(format!("there is no storage {storage}")),
             }
         }
+        state.storages.extend(knobs.storages);
         if knobs.remove_templates {
             state.volumes.retain(|_, v| v.content != "vztmpl");
         }

@@ -13,8 +13,10 @@ pub mod options;
 mod api;
 mod auth;
 mod call;
+mod clock;
 mod console;
 mod control;
+mod durations;
 mod http;
 mod node;
 mod params;
@@ -26,5 +28,5 @@ mod state;
 mod tasks;
 
 pub use http::form::decode_form;
-pub use options::{Options, Version};
+pub use options::{Options, TaskTime, Version};
 pub use serve::{NodeFile, Running, ServeError, ensure_unused, serve};

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use proximity_sim::{Options, Version, serve};
+use proximity_sim::{Options, TaskTime, Version, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
@@ -41,9 +41,9 @@ struct Arguments {
     /// TOML file with faults to show from the start.
     #[arg(long, value_name = "FILE")]
     fault_plan: Option<PathBuf>,
-    /// How long tasks take: no time, or what they took on a real node.
+    /// How long tasks take: no time, what they took on a real node, or that by a clock that the control call /sim/clock moves.
     #[arg(long, value_enum, default_value = "instant")]
-    task_time: TaskTime,
+    task_time: TaskTimeName,
     /// Whether ports below 1024 can be had: found out by trying, or taken to be so. Where they cannot, an app's are
     /// moved up.
     #[arg(long, value_enum, default_value = "auto", env = "PROXIMITY_SIM_LOW_PORTS")]
@@ -59,10 +59,11 @@ enum EngineName {
     Memory,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TaskTime {
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TaskTimeName {
     Instant,
     Recorded,
+    Held,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -133,11 +134,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.listen = arguments.listen;
     options.nodes = arguments.nodes;
     options.version = arguments.pve_version;
-    options.recorded_task_time = arguments.task_time == TaskTime::Recorded;
     options.privileged_ports = match arguments.low_ports {
         LowPorts::Auto => None,
         LowPorts::Yes => Some(true),
         LowPorts::No => Some(false),
+    };
+    options.task_time = match arguments.task_time {
+        TaskTimeName::Instant => TaskTime::Instant,
+        TaskTimeName::Recorded => TaskTime::Recorded,
+        TaskTimeName::Held => TaskTime::Held,
     };
     if let Some(path) = arguments.fault_plan {
         let text =

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::auth::TicketKey;
+use crate::clock::Clock;
 use crate::console::Consoles;
+use crate::durations::{FIGURES, NETWORK};
 use crate::engine::{Engine, GuestSpec};
 use crate::fault::Faults;
 use crate::options::{Options, Version};
@@ -37,9 +39,13 @@ pub(crate) struct Node {
     pub key: TicketKey,
     /// The fingerprint of its certificate.
     pub fingerprint: String,
+    /// Its time.
+    pub clock: Arc<Clock>,
     /// When it was started.
     pub started: Instant,
     locks: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
+    /// When containers were started, by the node's clock.
+    boots: Mutex<HashMap<u32, Duration>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -57,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) faults: Faults,
     pub(crate) key: TicketKey,
     pub(crate) fingerprint: String,
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Seconds since 1970.
@@ -77,8 +84,10 @@ impl Node {
             consoles: Consoles::default(),
             key: parts.key,
             fingerprint: parts.fingerprint,
+            clock: parts.clock,
             started: Instant::now(),
             locks: Mutex::default(),
+            boots: Mutex::default(),
         })
     }
 
@@ -119,14 +128,32 @@ impl Node {
         Arc::clone(locks.entry(vmid).or_default())
     }
 
+    /// Notes that a container has just been started.
+    pub(crate) fn booted(&self, vmid: u32) {
+        self.boots.lock().expect("no panic holds the boots").insert(vmid, self.clock.elapsed());
+    }
+
+    /// Whether a container's network is still coming up.
+    pub(crate) fn network_is_coming(&self, vmid: u32) -> bool {
+        let boots = self.boots.lock().expect("no panic holds the boots");
+        let up = self.clock.lasting(NETWORK);
+        boots.get(&vmid).is_some_and(|at| self.clock.elapsed() < *at + up)
+    }
+
     /// The directory behind a `dir` storage's path.
     pub(crate) fn storage_dir(&self, node: &str, storage: &str) -> PathBuf {
         self.store.directory().file("storage").join(node).join(storage)
     }
 
+    /// Whether the collector of figures has not seen a container yet.
+    pub(crate) fn too_young(&self, guest: &Guest) -> bool {
+        let cycle = i64::try_from(self.clock.lasting(FIGURES).as_secs()).unwrap_or(0);
+        self.clock.now() - guest.created < cycle
+    }
+
     /// How long a step of a task takes.
     pub(crate) fn task_time(&self, recorded: Duration) -> Duration {
-        if self.options.recorded_task_time { recorded } else { Duration::ZERO }
+        self.clock.lasting(recorded)
     }
 }
 

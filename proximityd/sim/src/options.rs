@@ -67,6 +67,18 @@ impl FromStr for Version {
     }
 }
 
+/// How long the node's work takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TaskTime {
+    /// No time.
+    #[default]
+    Instant,
+    /// What it took on a real node.
+    Recorded,
+    /// What it took on a real node, by a clock that stands still until `/sim/clock` lets it go on.
+    Held,
+}
+
 /// Everything that can be chosen at start.
 #[derive(Clone)]
 pub struct Options {
@@ -78,8 +90,8 @@ pub struct Options {
     pub nodes: Vec<String>,
     /// The release to be.
     pub version: Version,
-    /// Tasks take as long as they did on a real node.
-    pub recorded_task_time: bool,
+    /// How long tasks take.
+    pub task_time: TaskTime,
     /// How long a 401 is held back (3 s on a real node).
     pub refusal_delay: Duration,
     /// How long a console waits for its websocket, and for its first line.
@@ -111,7 +123,7 @@ impl Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             nodes: vec!["pve1".to_owned()],
             version: Version::V9_2,
-            recorded_task_time: false,
+            task_time: TaskTime::Instant,
             refusal_delay: Duration::from_millis(50),
             console_wait: Duration::from_secs(10),
             faults: FaultPlan::default(),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::auth::TicketKey;
+use crate::clock::Clock;
 use crate::engine::memory::{MemoryEngine, MemoryOptions};
 use crate::engine::{Engine, EngineError};
 use crate::fault::Faults;
@@ -151,7 +152,8 @@ pub async fn serve(options: Options) -> Result<Running, ServeError> {
         port: None,
     });
     let certificate = certificate(&directory, &options.nodes).map_err(|e| ServeError::Tls(format!("{e}")))?;
-    let tasks = Tasks::open(&directory.file("tasks.jsonl"))?;
+    let clock = Arc::new(Clock::new(options.task_time));
+    let tasks = Tasks::open(&directory.file("tasks.jsonl"), Arc::clone(&clock))?;
     let engine = engine(&options).await?;
     let secrets = Secrets { token: kept.token.clone(), root: kept.root.clone() };
     let store = Store::open(directory, || fresh(&options.nodes, &secrets, now()))?;
@@ -167,6 +169,7 @@ pub async fn serve(options: Options) -> Result<Running, ServeError> {
         store,
         engine,
         tasks,
+        clock,
     });
     bring_back(&node).await?;
 

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::node::{Node, now};
+use crate::clock::Clock;
+use crate::node::Node;
 use crate::reply::ApiError;
 use crate::state::access::Identity;
 
@@ -38,6 +39,7 @@ pub(crate) struct Task {
     stop: watch::Sender<bool>,
     /// An error that a fault rule has the next step end with, so that the worker clears up as after a real one.
     injected: Mutex<Option<String>>,
+    clock: Arc<Clock>,
 }
 
 /// How a task ended.
@@ -50,7 +52,7 @@ pub(crate) struct End {
 }
 
 impl Task {
-    fn new(upid: Upid) -> Self {
+    fn new(upid: Upid, clock: Arc<Clock>) -> Self {
         Self {
             upid,
             lines: Mutex::default(),
@@ -60,6 +62,7 @@ impl Task {
             took: OnceLock::new(),
             stop: watch::Sender::new(false),
             injected: Mutex::default(),
+            clock,
         }
     }
 
@@ -103,6 +106,18 @@ impl Task {
         }
     }
 
+    /// Runs a step that is no command, for at least some time; a stop asked for meanwhile ends it.
+    ///
+    /// # Errors
+    /// The step's own error, or `interrupted by signal`.
+    pub(crate) async fn quiet_step<T>(
+        &self,
+        least: Duration,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        self.interruptible("interrupted by signal", least, work).await
+    }
+
     /// Runs a step under a command's name, for at least some time; a stop asked for meanwhile fails it as
     /// a real command would.
     ///
@@ -114,21 +129,31 @@ impl Task {
         least: Duration,
         work: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
+        self.interruptible(&format!("command '{command}' failed: received interrupt"), least, work).await
+    }
+
+    /// Runs a step for at least some time; a stop asked for meanwhile ends it with a text of its own.
+    ///
+    /// # Errors
+    /// The step's own error, or that text.
+    pub(crate) async fn interruptible<T>(
+        &self,
+        interrupted: &str,
+        least: Duration,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
         if let Some(text) = self.injected.lock().expect("no panic holds a fault").take() {
             return Err(ApiError::Died(text));
         }
         let timed = async {
-            let begun = Instant::now();
+            let begun = self.clock.elapsed();
             let result = work.await?;
-            let rest = least.saturating_sub(begun.elapsed());
-            if !rest.is_zero() {
-                tokio::time::sleep(rest).await;
-            }
+            self.clock.sleep(least.saturating_sub(self.clock.elapsed().saturating_sub(begun))).await;
             Ok(result)
         };
         tokio::select! {
             biased;
-            () = self.interrupted() => Err(ApiError::died(format!("command '{command}' failed: received interrupt"))),
+            () = self.interrupted() => Err(ApiError::died(interrupted)),
             result = timed => result,
         }
     }
@@ -153,7 +178,7 @@ pub(crate) struct Tasks {
     all: Mutex<Vec<Arc<Task>>>,
     journal: Journal,
     pid: AtomicU32,
-    boot: Instant,
+    clock: Arc<Clock>,
 }
 
 /// How many tasks are kept in the list.
@@ -164,21 +189,21 @@ impl Tasks {
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
+    pub(crate) fn open(path: &Path, clock: Arc<Clock>) -> Result<Self, JournalError> {
         let (journal, entries) = Journal::open(path)?;
         let skip = entries.len().saturating_sub(KEPT);
         let all: Vec<_> = entries
             .into_iter()
             .skip(skip)
             .map(|entry| {
-                let task = Task::new(entry.upid);
+                let task = Task::new(entry.upid, Arc::clone(&clock));
                 *task.lines.lock().expect("the task is new") = entry.log;
                 *task.end.lock().expect("the task is new") = Some(entry.end);
                 Arc::new(task)
             })
             .collect();
         let pid = all.iter().map(|t| t.upid.pid).max().unwrap_or(4_000);
-        Ok(Self { all: Mutex::new(all), journal, pid: AtomicU32::new(pid), boot: Instant::now() })
+        Ok(Self { all: Mutex::new(all), journal, pid: AtomicU32::new(pid), clock })
     }
 
     /// A task by its name.
@@ -206,15 +231,15 @@ impl Tasks {
         let upid = Upid {
             node: start.node.to_owned(),
             pid: self.pid.fetch_add(7, Ordering::Relaxed) + 7,
-            pstart: u32::try_from(self.boot.elapsed().as_millis() / 10)
+            pstart: u32::try_from(self.clock.elapsed().as_millis() / 10)
                 .unwrap_or(u32::MAX)
                 .wrapping_add(360_000),
-            starttime: now(),
+            starttime: self.clock.now(),
             kind: start.kind.to_owned(),
             id: start.id.clone(),
             user: start.who.id(),
         };
-        let task = Arc::new(Task::new(upid));
+        let task = Arc::new(Task::new(upid, Arc::clone(&self.clock)));
         self.journal
             .started(&task.upid)
             .map_err(|e| ApiError::died(format!("unable to create task - {e}")))?;
@@ -260,7 +285,7 @@ impl Tasks {
     }
 
     fn finish(&self, task: &Task, status: String) {
-        let end = End { at: now(), status };
+        let end = End { at: self.clock.now(), status };
         // A task ends once.
         let _ = task.took.set(task.begun.elapsed());
         if let Err(error) = self.journal.ended(&task.upid, &end, &task.lines()) {

@@ -64,7 +64,7 @@ async fn a_container_is_made_started_changed_stopped_and_removed() {
 
 #[tokio::test]
 async fn a_golden_container_becomes_a_template_and_is_copied_linked_one_at_a_time() {
-    let rig = Rig::with(|o| o.recorded_task_time = false).await;
+    let rig = Rig::new().await;
     rig.template().await;
     rig.create("100").await;
     assert_eq!(rig.post("/nodes/pve1/lxc/100/template", &[]).await.data(), &json!(null));

@@ -75,12 +75,13 @@ async fn a_killed_worker_leaves_its_lock_and_an_unexpected_status() {
 
 #[tokio::test]
 async fn a_stopped_creation_takes_everything_back() {
-    let rig = Rig::with(|o| o.recorded_task_time = true).await;
+    let rig = Rig::with(|o| o.task_time = proximity_sim::TaskTime::Recorded).await;
     rig.template().await;
     let reply = rig.post("/nodes/pve1/lxc", &Rig::form("100", &[])).await;
     let upid = reply.data().as_str().unwrap().to_owned();
     let running = rig.get(&format!("/nodes/pve1/tasks/{}/status", support::urlencode(&upid))).await;
     assert_eq!(running.data()["status"], "running");
+    while !rig.log_of(&reply).await.iter().any(|line| line.starts_with("extracting archive")) {}
     rig.call(Method::DELETE, &format!("/nodes/pve1/tasks/{}", support::urlencode(&upid)), &[]).await;
     let status = rig.ended(&reply).await;
     assert!(

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -126,7 +125,7 @@ fn fetch(call: &Call, fetch: Fetch) -> Outcome {
         }
         task.log("HTTP request sent, awaiting response... 200 OK");
         task.log(format!("Length: {} [application/octet-stream]", fetch.size));
-        let wait = node.task_time(Duration::from_secs(2));
+        let wait = node.task_time(crate::durations::DOWNLOAD);
         task.step("wget", wait, std::future::ready(Ok(()))).await?;
         if fetch.checksum.as_deref().is_some_and(|c| c.len() < 16) {
             task.log("calculating checksum...");

@@ -1,14 +1,13 @@
 //! What is on a storage: guest templates, backups, disks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::datastore::known;
-use super::lxc::create::shown_path;
 use super::lxc::rights::volume_kind;
 use crate::call::Call;
+use crate::durations::DELETE_VOLUME;
 use crate::reply::{ApiError, Outcome};
 use crate::state::storage::{Volume, format_of, split_volid};
 use crate::tasks::Start;
@@ -130,7 +129,7 @@ pub(super) fn attributes(call: &Call) -> Outcome {
         return Err(ApiError::died(format!("volume_size_info on '{volid}' failed - no such volume")));
     };
     let mut entry =
-        json!({ "path": shown_path(&volid), "size": volume.size, "used": volume.size, "format": "raw" });
+        json!({ "path": state.path_of(&volid), "size": volume.size, "used": volume.size, "format": "raw" });
     if volume.content == "backup" {
         entry["protected"] = json!(u8::from(volume.protected));
         entry["notes"] = json!(volume.notes.clone().unwrap_or_default());
@@ -187,7 +186,7 @@ pub(super) fn delete(call: &Call) -> Outcome {
             Ok(state.remove_volume(&host, &volid))
         })?;
         match removed {
-            None => task.log(format!("disk image '{}' does not exist", shown_path(&volid))),
+            None => task.log(format!("disk image '{}' does not exist", node.store.view().path_of(&volid))),
             Some(_) => {
                 let folder = if name.starts_with("vztmpl/") { "template/cache" } else { "dump" };
                 let file = name.rsplit('/').next().unwrap_or_default();
@@ -197,7 +196,7 @@ pub(super) fn delete(call: &Call) -> Outcome {
                 }
             }
         }
-        let time = node.task_time(Duration::from_millis(140));
+        let time = node.task_time(DELETE_VOLUME);
         task.step("rm", time, std::future::ready(Ok(()))).await?;
         task.log(format!("Removed volume '{volid}'"));
         Ok(())

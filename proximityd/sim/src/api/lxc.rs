@@ -20,6 +20,7 @@ use rand::Rng as _;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::call::Call;
+use crate::durations::LOCK_WAIT;
 use crate::engine::{EngineError, GuestSpec};
 use crate::node::Node;
 use crate::reply::{ApiError, Outcome};
@@ -67,15 +68,21 @@ pub(super) struct Work {
 
 impl Work {
     /// Waits for the container's lock file.
-    pub(super) async fn lock(&self) -> OwnedMutexGuard<()> {
-        let lock = self.node.guest_lock(self.vmid);
-        if let Ok(guard) = Arc::clone(&lock).try_lock_owned() {
-            return guard;
+    ///
+    /// # Errors
+    /// When another holds it for too long, or somebody stops the task meanwhile.
+    pub(super) async fn lock(&self) -> Result<OwnedMutexGuard<()>, ApiError> {
+        if let Ok(guard) = self.node.guest_lock(self.vmid).try_lock_owned() {
+            return Ok(guard);
         }
         self.task.log("trying to acquire lock...");
-        let guard = lock.lock_owned().await;
+        let guard = tokio::select! {
+            biased;
+            () = self.task.interrupted() => Err(ApiError::died("received interrupt")),
+            guard = lock_file(&self.node, self.vmid) => guard,
+        }?;
         self.task.log(" OK");
-        guard
+        Ok(guard)
     }
 
     /// The container as it is now.
@@ -96,8 +103,12 @@ impl Work {
         self.node.change(|state| change(guest_mut(state, &self.host, self.vmid)?))
     }
 
-    /// Puts a lock on the container for the time of a step.
-    pub(super) fn set_lock(&self, lock: &str) -> Result<Guest, ApiError> {
+    /// Puts a lock on the container's configuration for the time of a step, in which its lock file is free.
+    ///
+    /// # Errors
+    /// When it has one already, or its lock file is held for too long.
+    pub(super) async fn set_lock(&self, lock: &str) -> Result<Guest, ApiError> {
+        let _guard = self.lock().await?;
         self.change(|guest| {
             unlocked(guest)?;
             guest.config.insert("lock".into(), lock.into());
@@ -105,12 +116,26 @@ impl Work {
         })
     }
 
-    /// Takes the lock off again.
+    /// Takes that lock off again.
     pub(super) fn clear_lock(&self) -> Result<(), ApiError> {
         self.change(|guest| {
             guest.config.remove("lock");
             Ok(())
         })
+    }
+}
+
+/// Waits for a container's lock file.
+///
+/// # Errors
+/// When another holds it for too long.
+pub(in crate::api) async fn lock_file(node: &Node, vmid: u32) -> Result<OwnedMutexGuard<()>, ApiError> {
+    tokio::select! {
+        biased;
+        guard = node.guest_lock(vmid).lock_owned() => Ok(guard),
+        () = node.clock.limit(LOCK_WAIT) => {
+            Err(ApiError::died(format!("can't lock file '/run/lock/lxc/pve-config-{vmid}.lock' - got timeout")))
+        }
     }
 }
 

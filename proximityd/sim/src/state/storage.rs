@@ -8,12 +8,12 @@ use super::State;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Storage {
-    /// `dir` or `lvmthin`.
+    /// `dir`, `btrfs` or `lvmthin`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The content types it takes.
     pub content: Vec<String>,
-    /// Its path as Proxmox VE would print it (`dir` only).
+    /// Its path as Proxmox VE would print it (`dir` and `btrfs`).
     pub path: Option<String>,
     /// The volume group and thin pool (`lvmthin` only).
     pub vgname: Option<String>,
@@ -23,6 +23,8 @@ pub(crate) struct Storage {
     pub total: u64,
     /// Bytes used by what is not accounted here.
     pub base_used: u64,
+    /// What of the backups on it is kept: `keep-last=3`.
+    pub prune_backups: Option<String>,
     /// Switched off.
     pub disable: bool,
 }
@@ -61,6 +63,11 @@ impl Storage {
     /// Whether it takes a kind of content.
     pub(crate) fn takes(&self, content: &str) -> bool {
         self.content.iter().any(|c| c == content)
+    }
+
+    /// Whether its disks are files below a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.kind.as_str(), "dir" | "btrfs")
     }
 
     /// Whether it can snapshot and link volumes.
@@ -115,9 +122,31 @@ impl State {
         self.storages.get(storage).map_or(0, |s| s.total).saturating_sub(self.used(node, storage))
     }
 
+    /// A volume's path as Proxmox VE prints it.
+    pub(crate) fn path_of(&self, volid: &str) -> String {
+        let (id, name) = volid.split_once(':').unwrap_or(("local", volid));
+        let storage = self.storages.get(id);
+        let base = storage.and_then(|s| s.path.clone()).unwrap_or_else(|| match id {
+            "local" => "/var/lib/vz".to_owned(),
+            _ => format!("/mnt/{id}"),
+        });
+        match (name.split_once('/'), storage.map(|s| s.kind.as_str())) {
+            (Some(("vztmpl", file)), _) => format!("{base}/template/cache/{file}"),
+            (Some(("iso", file)), _) => format!("{base}/template/iso/{file}"),
+            (Some(("backup", file)), _) => format!("{base}/dump/{file}"),
+            (Some(("snippets", file)), _) => format!("{base}/snippets/{file}"),
+            (_, Some("lvmthin")) => {
+                let group = storage.and_then(|s| s.vgname.as_deref()).unwrap_or("pve");
+                format!("/dev/{group}/{name}")
+            }
+            (_, Some("btrfs")) => format!("{base}/images/{}/disk.raw", name.trim_end_matches(".raw")),
+            _ => format!("{base}/images/{name}"),
+        }
+    }
+
     /// A name for a new disk of a container: the lowest number that is free.
     pub(crate) fn new_disk(&self, node: &str, storage: &str, vmid: u32) -> String {
-        let dir = self.storages.get(storage).is_some_and(|s| s.kind == "dir");
+        let dir = self.storages.get(storage).is_some_and(Storage::is_directory);
         (0..)
             .map(|n| {
                 if dir {

@@ -1,7 +1,7 @@
 //! Makes and frees a container's volumes, within the space there is.
 
 use crate::api::lxc::Work;
-use crate::node::now;
+use crate::durations::FORMAT;
 use crate::reply::ApiError;
 use crate::schema::print_size;
 use crate::state::guest::MountPoint;
@@ -37,7 +37,7 @@ impl Work {
                 format: "raw".into(),
                 size: *size,
                 vmid: Some(self.vmid),
-                ctime: now(),
+                ctime: self.node.clock.now(),
                 parent: parent.clone(),
                 ..Volume::default()
             });
@@ -58,35 +58,49 @@ impl Work {
     /// Makes the disk a mount point asks for, tells the log, and fills in what is kept in the configuration.
     ///
     /// # Errors
-    /// When the storage is full.
-    pub(super) fn make_disk(
+    /// When the storage is full, or somebody stops the task meanwhile; then there is no disk.
+    pub(super) async fn make_disk(
         &self,
         mount: &mut MountPoint,
         storage: &str,
         size: u64,
     ) -> Result<String, ApiError> {
-        let volid = self.allocate(&NewVolume { storage, size, parent: None })?;
-        self.log_new_disk(&volid, size);
-        mount.parts.insert("volume".into(), volid.clone());
-        mount.parts.insert("size".into(), print_size(size));
-        Ok(volid)
+        let (volid, path) = {
+            let state = self.node.store.view();
+            let volid = state.new_disk(&self.host, storage, self.vmid);
+            (volid.clone(), state.path_of(&volid))
+        };
+        let format = format!("mkfs.ext4 -O mmp -E 'root_owner=100000:100000' {path}");
+        let making = async {
+            let volid = self.allocate(&NewVolume { storage, size, parent: None })?;
+            self.log_new_disk(&volid, size);
+            Ok(volid)
+        };
+        match self.task.step(&format, self.node.task_time(FORMAT), making).await {
+            Ok(volid) => {
+                mount.parts.insert("volume".into(), volid.clone());
+                mount.parts.insert("size".into(), print_size(size));
+                Ok(volid)
+            }
+            Err(error) => {
+                self.free(&[volid])?;
+                Err(error)
+            }
+        }
     }
 
     fn log_new_disk(&self, volid: &str, size: u64) {
-        let name = volid.split_once(':').map_or(volid, |(_, name)| name);
-        let thin = self
-            .node
-            .store
-            .view()
-            .storages
-            .iter()
-            .any(|(id, s)| s.kind == "lvmthin" && volid.starts_with(&format!("{id}:")));
-        if thin {
-            self.task.log(format!("  Logical volume \"{name}\" created."));
-        } else {
-            self.task.log(format!(
-                "Formatting '/var/lib/vz/images/{name}', fmt=raw size={size} preallocation=off"
-            ));
+        let (storage, name) = volid.split_once(':').unwrap_or(("", volid));
+        let (kind, path) = {
+            let state = self.node.store.view();
+            (state.storages.get(storage).map(|s| s.kind.clone()), state.path_of(volid))
+        };
+        match kind.as_deref() {
+            Some("lvmthin") => self.task.log(format!("  Logical volume \"{name}\" created.")),
+            Some("dir") => {
+                self.task.log(format!("Formatting '{path}', fmt=raw size={size} preallocation=off"));
+            }
+            _ => {}
         }
         let blocks = size / 4096;
         let mut uuid = [0u8; 16];

@@ -1,12 +1,12 @@
 //! A container's configuration: reading it, changing it, what waits for the next start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::power::tell_engine;
 use super::rights::{Change, new_disk};
-use super::{complete_net, guest, guest_mut, unique_tags, unlocked};
+use super::{complete_net, guest, guest_mut, lock_file, unique_tags, unlocked};
 use crate::call::Call;
 use crate::reply::{ApiError, Outcome};
 use crate::schema::{Api, numbered, print_size, split_list};
@@ -127,8 +127,7 @@ pub(in crate::api) async fn put(mut call: Call) -> Outcome {
     let revert = call.params.take("revert").unwrap_or_default();
     let (delete, revert) = (split_list(&delete), split_list(&revert));
     let set: Config = call.params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let lock = call.node.guest_lock(vmid);
-    let _guard = lock.lock().await;
+    let _guard = lock_file(&call.node, vmid).await?;
     let old = guest(&call.node.store.view(), &call.host, vmid)?.clone();
     unlocked(&old)?;
     if digest.is_some_and(|d| d != old.digest()) {
@@ -143,9 +142,10 @@ pub(in crate::api) async fn put(mut call: Call) -> Outcome {
     let host = call.host.clone();
     call.node.change(|state| {
         let mut next = guest(state, &host, vmid)?.clone();
-        update(&mut next, &set, &delete, &revert)?;
-        let running = next.running;
-        apply(state, &host, vmid, &mut next, running)?;
+        update(vmid, &mut next, &set, &delete, &revert)?;
+        let chosen: BTreeSet<&str> = set.keys().map(String::as_str).chain(delete.iter().copied()).collect();
+        apply(state, &host, vmid, &mut next, &chosen)?;
+
         *guest_mut(state, &host, vmid)? = next;
         Ok(())
     })?;
@@ -188,7 +188,13 @@ fn contradictions(set: &Config, delete: &[&str], revert: &[&str]) -> Result<(), 
 }
 
 /// Notes every change as pending.
-fn update(guest: &mut Guest, set: &Config, delete: &[&str], revert: &[&str]) -> Result<(), ApiError> {
+fn update(
+    vmid: u32,
+    guest: &mut Guest,
+    set: &Config,
+    delete: &[&str],
+    revert: &[&str],
+) -> Result<(), ApiError> {
     for option in revert {
         guest.pending.remove(*option);
         guest.pending_delete.remove(*option);
@@ -204,6 +210,9 @@ fn update(guest: &mut Guest, set: &Config, delete: &[&str], revert: &[&str]) -> 
             "unprivileged" => {
                 return Err(ApiError::died(format!("unable to delete read-only option: '{option}'")));
             }
+            _ if is_numbered(option, "unused") || is_numbered(option, "mp") => {
+                protected(guest, &format!("can't remove CT {vmid} drive '{option}'"))?;
+            }
             _ => {}
         }
         guest.pending.remove(*option);
@@ -212,6 +221,9 @@ fn update(guest: &mut Guest, set: &Config, delete: &[&str], revert: &[&str]) -> 
     for (option, value) in set {
         if option == "unprivileged" {
             return Err(ApiError::died(format!("unable to modify read-only option: '{option}'")));
+        }
+        if option == "rootfs" || is_numbered(option, "mp") {
+            protected(guest, &format!("can't update CT {vmid} drive '{option}'"))?;
         }
         let value = match option.as_str() {
             "tags" => unique_tags(value),
@@ -229,13 +241,21 @@ fn update(guest: &mut Guest, set: &Config, delete: &[&str], revert: &[&str]) -> 
     Ok(())
 }
 
-/// Applies what can be applied now; the rest stays pending.
-fn apply(state: &mut State, host: &str, vmid: u32, guest: &mut Guest, running: bool) -> Result<(), ApiError> {
+/// Applies what of the chosen options can be applied now; the rest stays pending.
+fn apply(
+    state: &mut State,
+    host: &str,
+    vmid: u32,
+    guest: &mut Guest,
+    chosen: &BTreeSet<&str>,
+) -> Result<(), ApiError> {
+    let running = guest.running;
     let now = |guest: &Guest, option: &str| {
         let new_mount = is_numbered(option, "mp") && !guest.config.contains_key(option);
         !running || LIVE.contains(&option) || is_numbered(option, "net") || new_mount
     };
-    let removed: Vec<String> = guest.pending_delete.iter().cloned().collect();
+    let chosen = |key: &&String| chosen.contains(key.as_str());
+    let removed: Vec<String> = guest.pending_delete.iter().filter(chosen).cloned().collect();
     for option in removed {
         let live = !running || LIVE.contains(&option.as_str()) || is_numbered(&option, "net");
         if is_numbered(&option, "unused") {
@@ -251,7 +271,7 @@ fn apply(state: &mut State, host: &str, vmid: u32, guest: &mut Guest, running: b
             unuse(guest, &option, &old);
         }
     }
-    let set: Vec<String> = guest.pending.keys().cloned().collect();
+    let set: Vec<String> = guest.pending.keys().filter(chosen).cloned().collect();
     for option in set {
         if !now(guest, &option) {
             continue;
@@ -267,8 +287,16 @@ fn apply(state: &mut State, host: &str, vmid: u32, guest: &mut Guest, running: b
     Ok(())
 }
 
+/// That a container is not protected from what is about to be done to it.
+pub(super) fn protected(guest: &Guest, what: &str) -> Result<(), ApiError> {
+    if guest.config.get("protection").is_some_and(|p| p == "1") {
+        return Err(ApiError::died(format!("{what} - protection mode enabled")));
+    }
+    Ok(())
+}
+
 /// Keeps a volume that is no longer mounted as unused.
-fn unuse(guest: &mut Guest, option: &str, old: &str) {
+pub(super) fn unuse(guest: &mut Guest, option: &str, old: &str) {
     let mount = MountPoint { key: option.to_owned(), parts: parse_option(option, old) };
     if mount.kind() == "volume" {
         let free = (0..).map(|n| format!("unused{n}")).find(|key| !guest.config.contains_key(key));

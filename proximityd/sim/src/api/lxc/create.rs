@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::allocate::{full_storage, unpack_command};
 use super::rights::{Change, check_volume_access, new_disk};
 use super::{Work, complete_net, power, restore, start, unique_tags};
 use crate::Version;
 use crate::call::Call;
-use crate::node::now;
+use crate::durations::{SET_UP, UNPACK};
 use crate::reply::{ApiError, Outcome};
 use crate::state::guest::{Config, Guest, MountPoint, is_numbered, parse_option};
 
@@ -190,7 +189,12 @@ fn lock(call: &Call, vmid: u32, plan: &Plan) -> Result<(), ApiError> {
             Some(guest) => return Err(exists(vmid, &guest.node.clone())),
             None => {
                 let config = Config::from([("lock".to_owned(), "create".to_owned())]);
-                let guest = Guest { node: call.host.clone(), config, created: now(), ..Guest::default() };
+                let guest = Guest {
+                    node: call.host.clone(),
+                    config,
+                    created: call.node.clock.now(),
+                    ..Guest::default()
+                };
                 state.guests.insert(vmid, guest);
             }
         }
@@ -199,7 +203,7 @@ fn lock(call: &Call, vmid: u32, plan: &Plan) -> Result<(), ApiError> {
 }
 
 async fn run(work: Work, call: Call, plan: Plan) -> Result<(), ApiError> {
-    let guard = work.lock().await;
+    let guard = work.lock().await?;
     if let Err(error) = build(&work, &plan).await {
         undo(&work).await?;
         return Err(ApiError::died(format!("unable to create CT {} - {}", work.vmid, error.in_task())));
@@ -238,7 +242,8 @@ async fn build(work: &Work, plan: &Plan) -> Result<(), ApiError> {
             let Some((storage, size)) = new_disk(mount.volume()).map(|(s, size)| (s.to_owned(), size)) else {
                 return Err(ApiError::died(format!("volume '{}' does not exist", mount.volume())));
             };
-            work.make_disk(mount, &storage, size).map_err(|e| full_storage(work, &plan.archive, e))?;
+            let made = work.make_disk(mount, &storage, size).await;
+            made.map_err(|e| full_storage(work, &plan.archive, e))?;
         }
         config.insert(mount.key.clone(), mount.print());
     }
@@ -247,7 +252,7 @@ async fn build(work: &Work, plan: &Plan) -> Result<(), ApiError> {
     if plan.unprivileged == Some(true) {
         config.insert("unprivileged".into(), "1".into());
     }
-    let shown = shown_path(&plan.archive);
+    let shown = work.node.store.view().path_of(&plan.archive);
     work.task.log(format!("extracting archive '{shown}'"));
     let mut spec = work.spec()?;
     spec.config.clone_from(&config);
@@ -255,12 +260,13 @@ async fn build(work: &Work, plan: &Plan) -> Result<(), ApiError> {
     // No option of the container: the engine plants them once and forgets them.
     spec.config.extend(plan.keys.iter().map(|keys| ("ssh-public-keys".to_owned(), keys.clone())));
     let unpack = async { Ok(work.node.engine.create(&spec, &file).await?) };
-    let time = work.node.task_time(Duration::from_secs(2));
+    let time = work.node.task_time(UNPACK);
     let lines = work.task.step(&unpack_command(work.vmid, &plan.archive), time, unpack).await?;
     work.task.log("Total bytes read: 545187840 (520MiB, 155MiB/s)");
     work.task.log("Detected container architecture: amd64");
     lines.iter().for_each(|line| work.task.log(line));
     warn_about_nesting(work, &config);
+    work.task.quiet_step(work.node.task_time(SET_UP), std::future::ready(Ok(()))).await?;
     work.node.change(|state| {
         let guest = super::guest_mut(state, &work.host, work.vmid)?;
         guest.config = config;
@@ -338,14 +344,4 @@ pub(super) fn archive_path(work: &Work, volid: &str) -> Result<PathBuf, ApiError
         return Err(gone());
     }
     Ok(path)
-}
-
-/// A volume's path as Proxmox VE prints it.
-pub(in crate::api) fn shown_path(volid: &str) -> String {
-    let name = volid.split_once(':').map_or(volid, |(_, name)| name);
-    match name.split_once('/') {
-        Some(("vztmpl", file)) => format!("/var/lib/vz/template/cache/{file}"),
-        Some(("backup", file)) => format!("/var/lib/vz/dump/{file}"),
-        _ => format!("/var/lib/vz/images/{name}"),
-    }
 }

@@ -1,20 +1,11 @@
 //! Removes a container with everything it has.
 
-use std::time::Duration;
-
-use super::config::volumes_of;
+use super::config::{protected, volumes_of};
 use super::power::bring_down;
 use super::{Work, guest, start, unlocked};
 use crate::call::Call;
+use crate::durations::DESTROY;
 use crate::reply::{ApiError, Outcome};
-use crate::state::guest::Guest;
-
-fn protected(guest: &Guest, vmid: u32) -> Result<(), ApiError> {
-    if guest.config.get("protection").is_some_and(|p| p == "1") {
-        return Err(ApiError::died(format!("can't remove CT {vmid} - protection mode enabled")));
-    }
-    Ok(())
-}
 
 /// `DELETE /nodes/{node}/lxc/{vmid}`.
 pub(in crate::api) fn destroy(call: &Call) -> Outcome {
@@ -24,7 +15,7 @@ pub(in crate::api) fn destroy(call: &Call) -> Outcome {
     {
         let state = call.node.store.view();
         let found = guest(&state, &call.host, vmid)?;
-        protected(found, vmid)?;
+        protected(found, &format!("can't remove CT {vmid}"))?;
         unlocked(found)?;
         if found.running && !force {
             return Err(ApiError::died(format!("unable to destroy CT {vmid} - container is running")));
@@ -34,24 +25,24 @@ pub(in crate::api) fn destroy(call: &Call) -> Outcome {
 }
 
 async fn run(work: Work, force: bool, purge: bool) -> Result<(), ApiError> {
-    let _guard = work.lock().await;
+    let _guard = work.lock().await?;
     let vmid = work.vmid;
     let found = work.guest()?;
-    protected(&found, vmid)?;
+    protected(&found, &format!("can't remove CT {vmid}"))?;
     unlocked(&found)?;
     if found.running {
         if !force {
             return Err(ApiError::died(format!("unable to destroy CT {vmid} - container is running")));
         }
         work.task.log(format!("forced to stop CT {vmid} before destroying!"));
-        bring_down(&work, Duration::ZERO).await?;
-    }
-    if purge {
-        work.task.log(format!("purging CT {vmid} from related configurations.."));
+        bring_down(&work).await?;
     }
     let spec = work.spec()?;
     let remove = async { Ok(work.node.engine.destroy(&spec).await?) };
-    work.task.step("destroy", work.node.task_time(Duration::from_millis(200)), remove).await?;
+    work.task.step("destroy", work.node.task_time(DESTROY), remove).await?;
+    if purge {
+        work.task.log(format!("purging CT {vmid} from related configurations.."));
+    }
     let volumes = volumes_of(&found.config);
     work.node.change(|state| {
         for volid in &volumes {

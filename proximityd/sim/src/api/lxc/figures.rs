@@ -13,6 +13,8 @@ pub(in crate::api) struct Seen {
     pub(in crate::api) guest: Guest,
     pub(in crate::api) pool: Option<String>,
     pub(in crate::api) usage: GuestUsage,
+    /// The collector of figures has not seen it yet.
+    too_young: bool,
 }
 
 /// How many cores a node has.
@@ -33,7 +35,8 @@ pub(in crate::api) async fn look(node: &Node, pick: impl Fn(u32, &Guest) -> bool
         // A container that ended by itself is stopped, whatever was asked for last.
         guest.running = guest.running && node.engine.running(&spec).await;
         let usage = if guest.running { node.engine.usage(&spec).await } else { GuestUsage::default() };
-        seen.push(Seen { vmid, guest, pool, usage });
+        let too_young = node.too_young(&guest);
+        seen.push(Seen { vmid, guest, pool, usage, too_young });
     }
     seen
 }
@@ -117,11 +120,16 @@ impl Seen {
     /// As in the cluster's resources.
     pub(in crate::api) fn in_resources(&self) -> Value {
         let mut map = self.common();
+        if self.too_young {
+            map.retain(|key, _| ["type", "vmid", "tags", "lock"].contains(&key.as_str()));
+            map.insert("status".into(), json!("unknown"));
+        } else {
+            map.insert("maxcpu".into(), json!(self.cores()));
+            map.insert("memhost".into(), json!(0));
+            map.insert("template".into(), json!(u8::from(self.guest.is_template())));
+        }
         map.insert("id".into(), json!(format!("lxc/{}", self.vmid)));
         map.insert("node".into(), json!(self.guest.node));
-        map.insert("maxcpu".into(), json!(self.cores()));
-        map.insert("memhost".into(), json!(0));
-        map.insert("template".into(), json!(u8::from(self.guest.is_template())));
         if let Some(pool) = &self.pool {
             map.insert("pool".into(), json!(pool));
         }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::config::unuse;
 use super::create::warn_about_nesting;
 use super::{Work, complete_net, guest, start, unlocked};
 use crate::call::Call;
+use crate::durations::{SHUTDOWN, START, STOP};
 use crate::reply::{ApiError, Outcome};
 use crate::state::guest::{Guest, is_numbered, parse_option};
 
@@ -35,20 +37,20 @@ pub(in crate::api) fn start_guest(call: &Call) -> Outcome {
 
 /// The work of a start.
 pub(super) async fn run_start(work: Work) -> Result<(), ApiError> {
-    let _guard = work.lock().await;
+    let _guard = work.lock().await?;
     let found = work.guest()?;
-    unlocked(&found)?;
     if found.is_template() {
         return Err(ApiError::died("you can't start a CT if it's a template"));
     }
+    unlocked(&found)?;
     if found.running {
         return Err(ApiError::died(format!("CT {} already running", work.vmid)));
     }
-    bring_up(&work, Duration::from_millis(2900)).await
+    bring_up(&work).await
 }
 
 /// Applies what is pending and starts the engine's side.
-pub(super) async fn bring_up(work: &Work, least: Duration) -> Result<(), ApiError> {
+pub(in crate::api) async fn bring_up(work: &Work) -> Result<(), ApiError> {
     let config = work.change(|guest| {
         apply_pending(guest);
         Ok(guest.config.clone())
@@ -63,7 +65,8 @@ pub(super) async fn bring_up(work: &Work, least: Duration) -> Result<(), ApiErro
     let spec = work.spec()?;
     let command = format!("lxc-start -n {}", work.vmid);
     let boot = async { Ok(work.node.engine.start(&spec).await?) };
-    work.task.step(&command, work.node.task_time(least), boot).await?;
+    work.task.step(&command, work.node.task_time(START), boot).await?;
+    work.node.booted(work.vmid);
     work.change(|guest| {
         guest.running = true;
         Ok(())
@@ -73,7 +76,10 @@ pub(super) async fn bring_up(work: &Work, least: Duration) -> Result<(), ApiErro
 /// Takes pending changes over into the configuration.
 pub(super) fn apply_pending(guest: &mut Guest) {
     for key in std::mem::take(&mut guest.pending_delete) {
-        guest.config.remove(&key);
+        let old = guest.config.remove(&key);
+        if let Some(old) = old.filter(|_| is_numbered(&key, "mp")) {
+            unuse(guest, &key, &old);
+        }
     }
     for (key, value) in std::mem::take(&mut guest.pending) {
         let value = if is_numbered(&key, "net") { complete_net(&value, false) } else { value };
@@ -88,25 +94,24 @@ pub(in crate::api) fn stop_guest(call: &Call) -> Outcome {
         return Err(not_running(call));
     }
     start(call, "vzstop", |work| async move {
-        let _guard = work.lock().await;
+        let _guard = work.lock().await?;
         unlocked(&work.guest()?)?;
-        bring_down(&work, Duration::from_millis(1800)).await
+        bring_down(&work).await
     })
 }
 
 /// Ends the engine's side at once.
-pub(super) async fn bring_down(work: &Work, least: Duration) -> Result<(), ApiError> {
+pub(super) async fn bring_down(work: &Work) -> Result<(), ApiError> {
     let spec = work.spec()?;
     let stop = async { Ok(work.node.engine.stop(&spec).await?) };
     let command = format!("lxc-stop -n {} --kill", work.vmid);
-    work.task.step(&command, work.node.task_time(least), stop).await?;
+    work.task.step(&command, work.node.task_time(STOP), stop).await?;
     stopped(work)
 }
 
 fn stopped(work: &Work) -> Result<(), ApiError> {
     work.change(|guest| {
         guest.running = false;
-        apply_pending(guest);
         Ok(())
     })
 }
@@ -119,22 +124,22 @@ pub(in crate::api) fn shutdown_guest(call: &Call) -> Outcome {
     let timeout = Duration::from_secs(call.params.number("timeout").unwrap_or(60));
     let force = call.params.is_set("forceStop");
     start(call, "vzshutdown", move |work| async move {
-        let _guard = work.lock().await;
+        let _guard = work.lock().await?;
         unlocked(&work.guest()?)?;
         end(&work, timeout, force).await
     })
 }
 
 /// Asks the container to end; ends it by force if that is allowed.
-async fn end(work: &Work, timeout: Duration, force: bool) -> Result<(), ApiError> {
+pub(in crate::api) async fn end(work: &Work, timeout: Duration, force: bool) -> Result<(), ApiError> {
     let spec = work.spec()?;
     let command = format!("lxc-stop -n {} --nokill --timeout {}", work.vmid, timeout.as_secs());
     let ask = async { Ok(work.node.engine.shutdown(&spec, timeout).await?) };
-    if work.task.step(&command, work.node.task_time(Duration::from_millis(1900)), ask).await? {
+    if work.task.step(&command, work.node.task_time(SHUTDOWN), ask).await? {
         return stopped(work);
     }
     if force {
-        return bring_down(work, Duration::ZERO).await;
+        return bring_down(work).await;
     }
     work.task.log(format!("command '{command}' failed: exit code 1"));
     Err(ApiError::died("container did not stop"))
@@ -147,22 +152,39 @@ pub(in crate::api) fn reboot_guest(call: &Call) -> Outcome {
     }
     let timeout = Duration::from_secs(call.params.number("timeout").unwrap_or(60));
     start(call, "vzreboot", move |work| async move {
-        let _guard = work.lock().await;
-        unlocked(&work.guest()?)?;
+        let _guard = work.lock().await?;
+        if !work.guest()?.running {
+            return Ok(());
+        }
         end(&work, timeout, true).await?;
-        bring_up(&work, Duration::from_millis(2900)).await
+        bring_up(&work).await
     })
 }
 
-/// `POST …/status/suspend` and `resume`: a container of this node cannot be frozen.
-pub(in crate::api) fn freeze_guest(call: &Call, kind: &str) -> Outcome {
+/// `POST …/status/suspend`: Proxmox VE runs `lxc-checkpoint`, which fails wherever CRIU is not installed; it is
+/// no part of Proxmox VE.
+pub(in crate::api) fn suspend_guest(call: &Call) -> Outcome {
     if !running(call) {
         return Err(not_running(call));
     }
-    start(call, kind, |work| async move {
-        work.guest()?;
-        Err(ApiError::died(format!("unable to freeze CT {} - not supported by this node", work.vmid)))
+    start(call, "vzsuspend", |work| async move {
+        let _guard = work.lock().await?;
+        unlocked(&work.guest()?)?;
+        no_checkpoint(&work, "-s")
     })
+}
+
+/// `POST …/status/resume`: from a checkpoint, so only what does not run.
+pub(in crate::api) fn resume_guest(call: &Call) -> Outcome {
+    if running(call) {
+        return Err(ApiError::died(format!("CT {} already running", call.vmid())));
+    }
+    start(call, "vzresume", |work| async move { no_checkpoint(&work, "-r --foreground") })
+}
+
+fn no_checkpoint(work: &Work, how: &str) -> Result<(), ApiError> {
+    let command = format!("lxc-checkpoint -n {} {how} -D /var/lib/vz/dump", work.vmid);
+    Err(ApiError::died(format!("command '{command}' failed: exit code 1")))
 }
 
 /// Tells the engine about a configuration that changed under a running container.

@@ -60,6 +60,7 @@ pub(in crate::api) async fn interfaces(call: &Call) -> Outcome {
     let seen = look(&call.node, |id, g| id == vmid && g.node == call.host && g.running).await;
     let Some(seen) = seen.first().filter(|s| s.guest.running) else { return Ok(Value::Null.into()) };
     let found = call.node.engine.interfaces(&call.node.spec(vmid, &seen.guest)).await;
+    let coming = call.node.network_is_coming(vmid);
     let listed: Vec<Value> = found
         .iter()
         .map(|interface| {
@@ -67,7 +68,9 @@ pub(in crate::api) async fn interfaces(call: &Call) -> Outcome {
             let mut entry = json!({ "name": interface.name, "hwaddr": hwaddr, "hardware-address": hwaddr });
             let mut addresses = Vec::new();
             for (kind, address) in [("inet", &interface.inet), ("inet6", &interface.inet6)] {
-                let Some(address) = address else { continue };
+                let Some(address) = address.as_ref().filter(|_| !coming || interface.name == "lo") else {
+                    continue;
+                };
                 entry[kind] = json!(address);
                 let (ip, prefix) = address.split_once('/').unwrap_or((address, "32"));
                 addresses.push(json!({ "ip-address": ip, "ip-address-type": kind, "prefix": prefix }));
@@ -108,7 +111,7 @@ pub(in crate::api) async fn history(call: &Call) -> Outcome {
     let mut series: Vec<Value> = (0..points).rev().map(|i| json!({ "time": last - i * step })).collect();
     if let Some(seen) = seen.first() {
         // The collector's first look at a new container is still to come.
-        if call.node.options.recorded_task_time && now() - seen.guest.created < 10 {
+        if call.node.too_young(&seen.guest) {
             return Err(ApiError::died(format!(
                 "RRD error: opening '/var/lib/rrdcached/db/pve-vm-9.0/{vmid}': No such file or directory"
             )));

@@ -1,17 +1,16 @@
 //! Makes a container from a backup, beside or in place of another.
 
-use std::time::Duration;
-
 use super::allocate::{full_storage, unpack_command};
-use super::create::{Plan, archive_path, finish_options, shown_path};
+use super::create::{Plan, archive_path, finish_options};
 use super::rights::new_disk;
 use super::{Work, complete_net};
 use crate::call::Call;
+use crate::durations::RESTORE;
 use crate::reply::ApiError;
 use crate::state::guest::{Config, is_numbered, mount_points, read_section};
 
 pub(super) async fn run(work: Work, call: Call, plan: Plan) -> Result<(), ApiError> {
-    let _guard = work.lock().await;
+    let _guard = work.lock().await?;
     let mut made = Vec::new();
     let built = build(&work, &call, &plan, &mut made).await;
     let Err(error) = built else { return Ok(()) };
@@ -55,14 +54,15 @@ async fn build(work: &Work, call: &Call, plan: &Plan, made: &mut Vec<String>) ->
             Some((storage, size)) => (storage.to_owned(), size),
             None => (plan.storage.clone(), mount.size().unwrap_or(4 << 30)),
         };
-        let volid =
-            work.make_disk(&mut mount, &storage, size).map_err(|e| full_storage(work, &plan.archive, e))?;
+        let volid = work.make_disk(&mut mount, &storage, size).await;
+        let volid = volid.map_err(|e| full_storage(work, &plan.archive, e))?;
         made.push(volid);
         config.insert(mount.key.clone(), mount.print());
     }
     finish_options(&mut config, work.vmid, &plan.archive);
     work.task.log(format!("restoring '{}' now..", plan.archive));
-    work.task.log(format!("extracting archive '{}'", shown_path(&plan.archive)));
+    let shown = work.node.store.view().path_of(&plan.archive);
+    work.task.log(format!("extracting archive '{shown}'"));
     let mut spec = work.spec()?;
     spec.config.clone_from(&config);
     spec.hostname.clone_from(&config["hostname"]);
@@ -72,7 +72,7 @@ async fn build(work: &Work, call: &Call, plan: &Plan, made: &mut Vec<String>) ->
         }
         Ok(work.node.engine.restore(&spec, &file).await?)
     };
-    let time = work.node.task_time(Duration::from_secs(2));
+    let time = work.node.task_time(RESTORE);
     work.task.step(&unpack_command(work.vmid, &plan.archive), time, unpack).await?;
     work.task.log("Total bytes read: 545187840 (520MiB, 158MiB/s)");
     work.task.log("merging backed-up and given configuration..");

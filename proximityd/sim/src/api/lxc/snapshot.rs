@@ -1,19 +1,15 @@
 //! Snapshots: making, listing, going back to and forgetting them.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::config::{shown, volumes_of};
-use super::power::{bring_down, bring_up};
+use super::power::{bring_down, run_start};
 use super::{Work, guest, guest_mut, start, unlocked};
 use crate::call::Call;
-use crate::node::now;
+use crate::durations::{DELETE_SNAPSHOT, ROLLBACK, SNAPSHOT};
 use crate::reply::{ApiError, Outcome};
 use crate::state::State;
-use crate::state::guest::{Config, Snapshot};
-
-const TIME: Duration = Duration::from_millis(250);
+use crate::state::guest::{Config, Snapshot, is_numbered};
 
 fn lines(description: &str) -> String {
     if description.is_empty() || description.ends_with('\n') {
@@ -111,11 +107,13 @@ pub(in crate::api) fn create(call: &Call) -> Outcome {
 }
 
 async fn make(work: Work, name: String, description: Option<String>) -> Result<(), ApiError> {
-    let _guard = work.lock().await;
-    prepare(&work, &name)?;
+    {
+        let _guard = work.lock().await?;
+        prepare(&work, &name)?;
+    }
     let spec = work.spec()?;
     let keep = async { Ok(work.node.engine.snapshot(&spec, &name).await?) };
-    let kept = work.task.step("snapshot", work.node.task_time(TIME), keep).await;
+    let kept = work.task.quiet_step(work.node.task_time(SNAPSHOT), keep).await;
     work.change(|guest| {
         guest.config.remove("lock");
         if kept.is_ok() {
@@ -126,7 +124,9 @@ async fn make(work: Work, name: String, description: Option<String>) -> Result<(
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             let parent = guest.parent.replace(name.clone());
-            guest.snapshots.insert(name, Snapshot { config, description, time: now(), parent });
+            guest
+                .snapshots
+                .insert(name, Snapshot { config, description, time: work.node.clock.now(), parent });
         }
         Ok(())
     })?;
@@ -158,29 +158,38 @@ fn prepare(work: &Work, name: &str) -> Result<(), ApiError> {
 pub(in crate::api) fn rollback(call: &Call) -> Outcome {
     let name = call.params.need("snapname").to_owned();
     let start_after = call.params.is_set("start");
+    let caller = call.clone();
     start(call, "vzrollback", move |work| async move {
-        let _guard = work.lock().await;
-        let found = work.guest()?;
-        if !found.snapshots.contains_key(&name) {
-            return Err(absent(&name));
+        {
+            let _guard = work.lock().await?;
+            let found = work.guest()?;
+            if found.is_template() {
+                return Err(ApiError::died("you can't rollback if vm is a template"));
+            }
+            if !found.snapshots.contains_key(&name) {
+                return Err(absent(&name));
+            }
+            unlocked(&found)?;
+            if found.running {
+                bring_down(&work).await?;
+            }
+            work.change(|guest| {
+                guest.config.insert("lock".into(), "rollback".into());
+                Ok(())
+            })?;
         }
-        unlocked(&found)?;
-        if found.running {
-            bring_down(&work, Duration::ZERO).await?;
-        }
-        work.set_lock("rollback")?;
         let spec = work.spec()?;
         let back = async { Ok(work.node.engine.rollback(&spec, &name).await?) };
-        let went = work.task.step("rollback", work.node.task_time(TIME), back).await;
+        let went = work.task.quiet_step(work.node.task_time(ROLLBACK), back).await;
         work.change(|guest| {
             guest.config.remove("lock");
             if went.is_ok()
                 && let Some(snapshot) = guest.snapshots.get(&name)
             {
-                // What a person wrote about the container stays; everything else goes back.
-                let kept = guest.config.remove("description");
-                guest.config.clone_from(&snapshot.config);
-                guest.config.extend(kept.map(|text| ("description".to_owned(), text)));
+                // What a person wrote about the container and its unused disks stay; the rest goes back.
+                let mut kept = std::mem::replace(&mut guest.config, snapshot.config.clone());
+                kept.retain(|key, _| key == "description" || is_numbered(key, "unused"));
+                guest.config.extend(kept);
                 guest.pending.clear();
                 guest.pending_delete.clear();
                 guest.parent = Some(name.clone());
@@ -188,7 +197,11 @@ pub(in crate::api) fn rollback(call: &Call) -> Outcome {
             Ok(())
         })?;
         went?;
-        if start_after { bring_up(&work, Duration::ZERO).await } else { Ok(()) }
+        if start_after {
+            // A task of its own, which goes on when this one is over.
+            start(&caller, "vzstart", run_start)?;
+        }
+        Ok(())
     })
 }
 
@@ -196,15 +209,20 @@ pub(in crate::api) fn rollback(call: &Call) -> Outcome {
 pub(in crate::api) fn delete(call: &Call) -> Outcome {
     let name = call.params.need("snapname").to_owned();
     start(call, "vzdelsnapshot", move |work| async move {
-        let _guard = work.lock().await;
-        let found = work.set_lock("snapshot-delete")?;
-        if !found.snapshots.contains_key(&name) {
-            work.clear_lock()?;
-            return Err(absent(&name));
+        {
+            let _guard = work.lock().await?;
+            work.change(|guest| {
+                unlocked(guest)?;
+                if !guest.snapshots.contains_key(&name) {
+                    return Err(absent(&name));
+                }
+                guest.config.insert("lock".into(), "snapshot-delete".into());
+                Ok(())
+            })?;
         }
         let spec = work.spec()?;
         let forget = async { Ok(work.node.engine.delete_snapshot(&spec, &name).await?) };
-        let forgotten = work.task.step("delete snapshot", work.node.task_time(TIME), forget).await;
+        let forgotten = work.task.quiet_step(work.node.task_time(DELETE_SNAPSHOT), forget).await;
         work.change(|guest| {
             guest.config.remove("lock");
             if forgotten.is_ok() {

@@ -6,7 +6,7 @@
 //! static address is reported on `eth0`, while services listen at the engine's own address.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -133,6 +133,14 @@ pub(crate) fn listening_address(guest: &Guest) -> Result<Option<Ipv4Addr>, Engin
     }
 }
 
+/// The address that an interface gives itself (RFC 4291, appendix A).
+fn link_local(hwaddr: &str) -> Option<Ipv6Addr> {
+    let bytes: Vec<u8> =
+        hwaddr.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
+    let [a, b, c, d, e, f] = bytes.try_into().ok()?;
+    Some(Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]))
+}
+
 /// The interfaces of a running guest.
 pub(crate) fn interfaces(guest: &Guest) -> Vec<GuestInterface> {
     if !guest.is_running() {
@@ -151,15 +159,16 @@ pub(crate) fn interfaces(guest: &Guest) -> Vec<GuestInterface> {
             None => None,
         };
         let line = guest.setting("net0").unwrap_or_default();
+        let hwaddr = hwaddr
+            .unwrap_or_else(|| {
+                format!("bc:24:11:00:{:02x}:{:02x}", guest.vmid >> 8 & 0xff, guest.vmid & 0xff)
+            })
+            .to_lowercase();
         found.push(GuestInterface {
             name: property(&line, "name").unwrap_or_else(|| "eth0".to_owned()),
-            hwaddr: hwaddr
-                .unwrap_or_else(|| {
-                    format!("bc:24:11:00:{:02x}:{:02x}", guest.vmid >> 8 & 0xff, guest.vmid & 0xff)
-                })
-                .to_lowercase(),
+            inet6: link_local(&hwaddr).map(|address| format!("{address}/64")),
+            hwaddr,
             inet,
-            inet6: None,
         });
     }
     found
