@@ -166,6 +166,7 @@ async fn container(method: &str, path: &str, call: Call) -> Outcome {
         ("GET", "/feature") => lxc::read::feature(&call),
         ("GET", "/rrddata") => lxc::read::history(&call).await,
         ("PUT", "/resize") => lxc::resize::resize(&call),
+        ("POST", "/move_volume") => lxc::move_volume::move_volume(&call).await,
         ("POST", "/clone") => lxc::clone::clone(&call).await,
         ("POST", "/template") => lxc::clone::template(&call).await,
         ("GET", "/snapshot") => lxc::snapshot::list(&call),

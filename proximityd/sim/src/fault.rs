@@ -88,7 +88,7 @@ pub enum Action {
         /// The text.
         message: String,
     },
-    /// A task's worker is killed: nothing is cleaned up, locks stay.
+    /// A task's worker is killed at its first step: nothing is cleaned up, locks stay.
     TaskDie,
     /// A task runs until it is stopped.
     TaskHang,

@@ -104,6 +104,7 @@ impl Running {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the server failed");
         }
+        self.node.tasks.abort().await;
         let running: Vec<_> = {
             let state = self.node.store.view();
             let guests = state.guests.iter().filter(|(_, g)| g.running);

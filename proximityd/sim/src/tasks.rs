@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::node::Node;
@@ -39,7 +40,18 @@ pub(crate) struct Task {
     stop: watch::Sender<bool>,
     /// An error that a fault rule has the next step end with, so that the worker clears up as after a real one.
     injected: Mutex<Option<String>>,
+    /// A fault rule kills the worker at its next step.
+    dying: watch::Sender<Dying>,
     clock: Arc<Clock>,
+    journal: Arc<Journal>,
+}
+
+/// How near a worker is to being killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dying {
+    No,
+    AtNextStep,
+    Now,
 }
 
 /// How a task ended.
@@ -52,7 +64,7 @@ pub(crate) struct End {
 }
 
 impl Task {
-    fn new(upid: Upid, clock: Arc<Clock>) -> Self {
+    fn new(upid: Upid, clock: Arc<Clock>, journal: Arc<Journal>) -> Self {
         Self {
             upid,
             lines: Mutex::default(),
@@ -62,14 +74,19 @@ impl Task {
             took: OnceLock::new(),
             stop: watch::Sender::new(false),
             injected: Mutex::default(),
+            dying: watch::Sender::new(Dying::No),
             clock,
+            journal,
         }
     }
 
     /// Adds lines to the log.
     pub(crate) fn log(&self, text: impl AsRef<str>) {
-        let mut lines = self.lines.lock().expect("no panic holds a log");
-        lines.extend(text.as_ref().split('\n').map(str::to_owned));
+        let new: Vec<String> = text.as_ref().split('\n').map(str::to_owned).collect();
+        if let Err(error) = self.journal.logged(&self.upid, &new) {
+            tracing::error!(error = &error as &dyn std::error::Error, "a task's log is not on disk");
+        }
+        self.lines.lock().expect("no panic holds a log").extend(new);
     }
 
     /// Adds a warning, which the exit status counts.
@@ -142,6 +159,10 @@ impl Task {
         least: Duration,
         work: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
+        if *self.dying.borrow() == Dying::AtNextStep {
+            self.dying.send_replace(Dying::Now);
+            std::future::pending::<()>().await;
+        }
         if let Some(text) = self.injected.lock().expect("no panic holds a fault").take() {
             return Err(ApiError::Died(text));
         }
@@ -176,9 +197,10 @@ pub(crate) struct Start<'a> {
 #[derive(Debug)]
 pub(crate) struct Tasks {
     all: Mutex<Vec<Arc<Task>>>,
-    journal: Journal,
+    journal: Arc<Journal>,
     pid: AtomicU32,
     clock: Arc<Clock>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// How many tasks are kept in the list.
@@ -191,19 +213,20 @@ impl Tasks {
     /// When it cannot be read or written.
     pub(crate) fn open(path: &Path, clock: Arc<Clock>) -> Result<Self, JournalError> {
         let (journal, entries) = Journal::open(path)?;
+        let journal = Arc::new(journal);
         let skip = entries.len().saturating_sub(KEPT);
         let all: Vec<_> = entries
             .into_iter()
             .skip(skip)
             .map(|entry| {
-                let task = Task::new(entry.upid, Arc::clone(&clock));
+                let task = Task::new(entry.upid, Arc::clone(&clock), Arc::clone(&journal));
                 *task.lines.lock().expect("the task is new") = entry.log;
                 *task.end.lock().expect("the task is new") = Some(entry.end);
                 Arc::new(task)
             })
             .collect();
         let pid = all.iter().map(|t| t.upid.pid).max().unwrap_or(4_000);
-        Ok(Self { all: Mutex::new(all), journal, pid: AtomicU32::new(pid), clock })
+        Ok(Self { all: Mutex::new(all), journal, pid: AtomicU32::new(pid), clock, workers: Mutex::default() })
     }
 
     /// A task by its name.
@@ -239,7 +262,7 @@ impl Tasks {
             id: start.id.clone(),
             user: start.who.id(),
         };
-        let task = Arc::new(Task::new(upid, Arc::clone(&self.clock)));
+        let task = Arc::new(Task::new(upid, Arc::clone(&self.clock), Arc::clone(&self.journal)));
         self.journal
             .started(&task.upid)
             .map_err(|e| ApiError::died(format!("unable to create task - {e}")))?;
@@ -252,7 +275,7 @@ impl Tasks {
         let fault = node.faults.for_task(start.kind, &start.id);
         let (worker, kind) = (work(Arc::clone(&task)), start.kind.to_owned());
         let (node, running) = (Arc::clone(node), Arc::clone(&task));
-        tokio::spawn(async move {
+        let worker = tokio::spawn(async move {
             let status = match fault {
                 // What makes a container undoes its own work when it fails.
                 Some(crate::fault::TaskFault::Fail(text))
@@ -269,7 +292,17 @@ impl Tasks {
                     Ok(()) => failed(&running, &ApiError::Died(text)),
                     Err(error) => failed(&running, &error),
                 },
-                Some(crate::fault::TaskFault::Die) => UNEXPECTED.to_owned(),
+                Some(crate::fault::TaskFault::Die) => {
+                    running.dying.send_replace(Dying::AtNextStep);
+                    let mut dying = running.dying.subscribe();
+                    // What the worker had done so far stays as it is.
+                    tokio::select! {
+                        biased;
+                        _ = dying.wait_for(|dying| *dying == Dying::Now) => {}
+                        _ = worker => {}
+                    }
+                    UNEXPECTED.to_owned()
+                }
                 Some(crate::fault::TaskFault::Hang) => {
                     running.interrupted().await;
                     failed(&running, &ApiError::died("received interrupt"))
@@ -281,14 +314,31 @@ impl Tasks {
             };
             node.tasks.finish(&running, status);
         });
+        let mut workers = self.workers.lock().expect("no panic holds the workers");
+        workers.retain(|worker| !worker.is_finished());
+        workers.push(worker);
+        drop(workers);
         Ok(task)
+    }
+
+    /// Ends all workers where they are, as the end of the node does.
+    pub(crate) async fn abort(&self) {
+        let workers = std::mem::take(&mut *self.workers.lock().expect("no panic holds the workers"));
+        workers.iter().for_each(JoinHandle::abort);
+        for worker in workers {
+            if let Err(error) = worker.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "a worker failed");
+            }
+        }
     }
 
     fn finish(&self, task: &Task, status: String) {
         let end = End { at: self.clock.now(), status };
         // A task ends once.
         let _ = task.took.set(task.begun.elapsed());
-        if let Err(error) = self.journal.ended(&task.upid, &end, &task.lines()) {
+        if let Err(error) = self.journal.ended(&task.upid, &end) {
             tracing::error!(error = &error as &dyn std::error::Error, "a task's end is not on disk");
         }
         *task.end.lock().expect("no panic holds a task's end") = Some(end);

@@ -65,6 +65,11 @@ impl Storage {
         self.content.iter().any(|c| c == content)
     }
 
+    /// Whether a disk can be linked to a new one: a base disk, a snapshot, or (`btrfs`) any disk as it is.
+    pub(crate) fn can_link(&self, base: bool, snapshot: bool) -> bool {
+        self.kind == "btrfs" || (self.has_snapshots() && (base || snapshot))
+    }
+
     /// Whether its disks are files below a directory.
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.kind.as_str(), "dir" | "btrfs")

@@ -1,7 +1,6 @@
 //! The state on disk: a JSON file replaced as a whole before a change is answered, and a lock on its directory.
 //!
-//! What was answered survives the process being killed at any instant; a power cut of the machine may lose
-//! the last change, as nothing is synced to the device.
+//! What was answered survives the process being killed at any instant, and a power cut of the machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -108,7 +107,9 @@ impl Directory {
             let mut file =
                 OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
             file.write_all(bytes)?;
-            fs::rename(&partial, &path)
+            file.sync_data()?;
+            fs::rename(&partial, &path)?;
+            File::open(&self.path)?.sync_all()
         };
         write().map_err(|source| StoreError::Io { path: path.clone(), source })
     }

@@ -1,4 +1,4 @@
-//! The tasks' journal: one JSON line when a task starts, one when it ends.
+//! The tasks' journal: one JSON line when a task starts, one for each piece of its log, one when it ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -19,7 +19,8 @@ pub struct JournalError(#[from] io::Error);
 #[serde(rename_all = "snake_case")]
 enum Line {
     Started(Upid),
-    Ended { upid: Upid, at: i64, status: String, log: Vec<String> },
+    Logged { upid: Upid, lines: Vec<String> },
+    Ended { upid: Upid, at: i64, status: String },
 }
 
 /// A task of an earlier run.
@@ -45,10 +46,14 @@ impl Journal {
                     let end = End { at: upid.starttime, status: UNEXPECTED.to_owned() };
                     entries.push(Entry { upid, end, log: Vec::new() });
                 }
-                Ok(Line::Ended { upid, at, status, log }) => {
+                Ok(Line::Logged { upid, lines }) => {
+                    if let Some(entry) = entries.iter_mut().rev().find(|e| e.upid == upid) {
+                        entry.log.extend(lines);
+                    }
+                }
+                Ok(Line::Ended { upid, at, status }) => {
                     if let Some(entry) = entries.iter_mut().rev().find(|e| e.upid == upid) {
                         entry.end = End { at, status };
-                        entry.log = log;
                     }
                 }
                 Err(_) => {}
@@ -61,13 +66,12 @@ impl Journal {
         self.append(&Line::Started(upid.clone()))
     }
 
-    pub(super) fn ended(&self, upid: &Upid, end: &End, log: &[String]) -> Result<(), JournalError> {
-        self.append(&Line::Ended {
-            upid: upid.clone(),
-            at: end.at,
-            status: end.status.clone(),
-            log: log.to_vec(),
-        })
+    pub(super) fn logged(&self, upid: &Upid, lines: &[String]) -> Result<(), JournalError> {
+        self.append(&Line::Logged { upid: upid.clone(), lines: lines.to_vec() })
+    }
+
+    pub(super) fn ended(&self, upid: &Upid, end: &End) -> Result<(), JournalError> {
+        self.append(&Line::Ended { upid: upid.clone(), at: end.at, status: end.status.clone() })
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::allocate::NewVolume;
+use super::allocate::{NewVolume, rsync_statistics};
 use super::{Work, complete_net, guest, guest_mut, lock_file, start, unlocked};
 use crate::call::Call;
 use crate::durations::{COPY, LINK, TEMPLATE};
@@ -130,8 +130,8 @@ fn volume_can(
         return Ok(());
     }
     let state = call.node.store.view();
-    let linkable = state.storages.get(own).is_some_and(|s| s.has_snapshots());
-    if linkable && (source.is_template() || call.params.get("snapname").is_some()) {
+    let from_snapshot = call.params.get("snapname").is_some();
+    if state.storages.get(own).is_some_and(|s| s.can_link(source.is_template(), from_snapshot)) {
         Ok(())
     } else {
         Err(ApiError::died(format!("Linked clone feature for '{}' is not available", mount.volume())))
@@ -170,8 +170,7 @@ async fn copy_all(work: &Work, copy: &Work, plan: &Plan, made: &mut Vec<String>)
         if plan.full {
             made.push(copy.make_disk(&mut new, storage, size).await?);
         } else {
-            let parent = Some(volid.to_owned());
-            let volid = copy.allocate(&NewVolume { storage, size: 0, parent })?;
+            let volid = copy.allocate(&NewVolume { storage, size: 0 })?;
             new.parts.insert("volume".into(), volid.clone());
             new.parts.insert("size".into(), print_size(size));
             made.push(volid);
@@ -198,31 +197,6 @@ async fn copy_all(work: &Work, copy: &Work, plan: &Plan, made: &mut Vec<String>)
         guest_mut(state, &copy.host, plan.newid)?.config.remove("lock");
         Ok(())
     })
-}
-
-/// What `rsync --stats` says about so many bytes in a Debian guest's usual number of files.
-fn rsync_statistics(bytes: u64) -> String {
-    let (sent, received) = (grouped(bytes + 314_134), grouped(78_913));
-    let bytes = grouped(bytes);
-    format!(
-        "\nNumber of files: 5,033 (reg: 3,923, dir: 479, link: 631)\n\
-         Number of created files: 5,031 (reg: 3,923, dir: 477, link: 631)\n\
-         Number of deleted files: 0\nNumber of regular files transferred: 3,921\n\
-         Total file size: {bytes} bytes\nTotal transferred file size: {bytes} bytes\n\
-         Literal data: {bytes} bytes\nMatched data: 0 bytes\nFile list size: 65,536\n\
-         File list generation time: 0.003 seconds\nFile list transfer time: 0.000 seconds\n\
-         Total bytes sent: {sent}\nTotal bytes received: {received}\n\n\
-         sent {sent} bytes  received {received} bytes  41,242,276.00 bytes/sec\n\
-         total size is {bytes}  speedup is 1.03"
-    )
-}
-
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }
 
 /// `POST …/template`: answers with nothing, and works in a task.

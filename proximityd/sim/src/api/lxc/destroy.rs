@@ -43,7 +43,8 @@ async fn run(work: Work, force: bool, purge: bool) -> Result<(), ApiError> {
     if purge {
         work.task.log(format!("purging CT {vmid} from related configurations.."));
     }
-    let volumes = volumes_of(&found.config);
+    let configs = found.snapshots.values().map(|s| &s.config).chain([&found.config]);
+    let volumes: Vec<String> = configs.flat_map(volumes_of).collect();
     work.node.change(|state| {
         for volid in &volumes {
             state.remove_volume(&work.host, volid);

@@ -65,7 +65,11 @@ pub(in crate::api) async fn bring_up(work: &Work) -> Result<(), ApiError> {
     let spec = work.spec()?;
     let command = format!("lxc-start -n {}", work.vmid);
     let boot = async { Ok(work.node.engine.start(&spec).await?) };
-    work.task.step(&command, work.node.task_time(START), boot).await?;
+    if let Err(error) = work.task.step(&command, work.node.task_time(START), boot).await {
+        // A start that was stopped half-way leaves nothing running.
+        work.node.engine.stop(&spec).await?;
+        return Err(error);
+    }
     work.node.booted(work.vmid);
     work.change(|guest| {
         guest.running = true;

@@ -90,6 +90,10 @@ pub(in crate::api) fn feature(call: &Call) -> Outcome {
         let storage = mount.volume().split_once(':').and_then(|(s, _)| state.storages.get(s));
         match call.params.need("feature") {
             "copy" => true,
+            "clone" => {
+                let snapshot = call.params.get("snapname").is_some();
+                storage.is_some_and(|s| s.can_link(found.is_template(), snapshot))
+            }
             _ => storage.is_some_and(|s| s.has_snapshots()),
         }
     });

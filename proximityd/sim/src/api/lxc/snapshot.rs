@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::config::{shown, volumes_of};
+use super::config::{shown, unuse, volumes_of};
 use super::power::{bring_down, run_start};
 use super::{Work, guest, guest_mut, start, unlocked};
 use crate::call::Call;
 use crate::durations::{DELETE_SNAPSHOT, ROLLBACK, SNAPSHOT};
 use crate::reply::{ApiError, Outcome};
 use crate::state::State;
-use crate::state::guest::{Config, Snapshot, is_numbered};
+use crate::state::guest::{Config, Snapshot, is_numbered, mount_points};
 
 fn lines(description: &str) -> String {
     if description.is_empty() || description.ends_with('\n') {
@@ -136,10 +136,10 @@ async fn make(work: Work, name: String, description: Option<String>) -> Result<(
 fn prepare(work: &Work, name: &str) -> Result<(), ApiError> {
     work.node.change(|state| {
         let found = guest(state, &work.host, work.vmid)?;
-        unlocked(found)?;
         if found.is_template() {
-            return Err(ApiError::died("cannot create snapshot on template"));
+            return Err(ApiError::died("you can't take a snapshot if it's a template"));
         }
+        unlocked(found)?;
         if found.snapshots.contains_key(name) {
             return Err(ApiError::died(format!("snapshot name '{name}' already used")));
         }
@@ -188,8 +188,14 @@ pub(in crate::api) fn rollback(call: &Call) -> Outcome {
             {
                 // What a person wrote about the container and its unused disks stay; the rest goes back.
                 let mut kept = std::mem::replace(&mut guest.config, snapshot.config.clone());
+                let mounted = mount_points(&kept);
                 kept.retain(|key, _| key == "description" || is_numbered(key, "unused"));
                 guest.config.extend(kept);
+                let back = volumes_of(&guest.config);
+                // A disk that the snapshot does not know stays, unused.
+                for mount in mounted.iter().filter(|m| !back.iter().any(|volid| volid == m.volume())) {
+                    unuse(guest, &mount.key, &mount.print());
+                }
                 guest.pending.clear();
                 guest.pending_delete.clear();
                 guest.parent = Some(name.clone());
@@ -213,6 +219,9 @@ pub(in crate::api) fn delete(call: &Call) -> Outcome {
             let _guard = work.lock().await?;
             work.change(|guest| {
                 unlocked(guest)?;
+                if guest.is_template() {
+                    return Err(ApiError::died("you can't delete a snapshot if vm is a template"));
+                }
                 if !guest.snapshots.contains_key(&name) {
                     return Err(absent(&name));
                 }
