@@ -15,6 +15,10 @@ pub(crate) const ON_PURPOSE: &[(&str, &str)] = &[
         "log lines of a full clone on the recorded machine, which was itself an unprivileged container",
     ),
     (
+        "a running container's file system grows",
+        "the recorded machine could not: its log says `Permission denied to resize filesystem`",
+    ),
+    (
         "trying to acquire lock...",
         "whether a worker waits for its own API call's lock file depends on the instant: the same task is recorded \
          with and without",
@@ -185,6 +189,11 @@ fn undetermined(key: &str, theirs: &Value, inside: Option<&Map<String, Value>>) 
         return !(is_stopped && has("vmid") && theirs.as_f64() == Some(0.0));
     }
     SIZES.contains(&key) && (!has("vmid") || (key == "maxdisk" && !is_stopped))
+}
+
+/// Whether a value of this name may be a figure that cannot be foreseen.
+pub(crate) fn is_figure(key: &str) -> bool {
+    FIGURES.contains(&key) || SIZES.contains(&key) || key.starts_with("pressure")
 }
 
 fn set(text: &str) -> Vec<&str> {

@@ -35,6 +35,11 @@ fn accidental(line: &str) -> bool {
     line == "trying to acquire lock..."
         || line == " OK"
         || (line.starts_with("Cannot stat file /proc/1/fd/") && line.ends_with(": Permission denied"))
+        || line.starts_with("Can't exec \"udevadm\": No such file or directory")
+        || line == "resize2fs: Permission denied to resize filesystem"
+        || line.starts_with("Failed to update the container's filesystem: command 'unshare -m ")
+        || (line.starts_with("The filesystem on /dev/loop") && line.ends_with(" (4k) blocks long."))
+        || (line.starts_with("Filesystem at /dev/loop") && line.ends_with("on-line resizing required"))
 }
 
 /// A log as it is compared.

@@ -1,6 +1,7 @@
 //! Plays recorded stories against the embedded node, each from its stated start to its end.
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod alter;
 pub(crate) mod client;
 pub(crate) mod compare;
 pub(crate) mod log;
