@@ -6,11 +6,21 @@ mod backup;
 mod cluster;
 mod content;
 mod datastore;
+mod edit;
+mod firewall;
+mod ha;
+mod jobs;
 mod lxc;
+mod netconf;
 mod nodes;
 mod pools;
+mod registry;
 mod rules;
+mod sdn;
+mod services;
+mod storages;
 mod tasklist;
+mod upload;
 
 use serde_json::json;
 
@@ -18,6 +28,8 @@ use crate::Version;
 use crate::call::Call;
 use crate::console;
 use crate::reply::{ApiError, Outcome};
+
+pub(crate) use upload::decode_multipart;
 
 /// Whether a method exists in a release.
 pub(crate) fn exists_in(version: Version, method: &str, template: &str) -> bool {
@@ -37,6 +49,16 @@ pub(crate) fn exists_in(version: Version, method: &str, template: &str) -> bool 
 
 /// Runs a method.
 pub(crate) async fn route(method: &str, template: &str, call: Call) -> Outcome {
+    let of_cluster = |path: &str| template.starts_with(path);
+    if template.contains("/firewall") {
+        return firewall::route(method, template, &call).unwrap_or_else(|| unserved(method, template));
+    }
+    if of_cluster("/cluster/ha") {
+        return ha::route(method, template, &call).unwrap_or_else(|| unserved(method, template));
+    }
+    if of_cluster("/cluster/sdn") {
+        return sdn::route(method, template, &call).unwrap_or_else(|| unserved(method, template));
+    }
     if let Some(path) = template.strip_prefix("/nodes/{node}/lxc/{vmid}") {
         return container(method, path, call).await;
     }
@@ -47,9 +69,10 @@ pub(crate) async fn route(method: &str, template: &str, call: Call) -> Outcome {
         ("GET", "/") => index("subdir", &["version", "cluster", "nodes", "storage", "access", "pools"]),
         ("GET", "/version") => nodes::version(&call),
         ("GET", "/access") => {
-            index("subdir", &["users", "groups", "roles", "acl", "domains", "ticket", "password"])
+            let names = ["users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"];
+            index("subdir", &names)
         }
-        ("GET", "/access/domains") => access::domains(),
+        ("GET", "/access/domains") => access::domains(&call),
         ("GET", "/access/ticket") => Ok(json!(null).into()),
         ("POST", "/access/ticket") => access::ticket(&call),
         ("GET", "/access/permissions") => access::permissions(&call),
@@ -71,7 +94,28 @@ pub(crate) async fn route(method: &str, template: &str, call: Call) -> Outcome {
         ("GET", "/access/acl") => rules::list(&call),
         ("PUT", "/access/acl") => rules::change(&call),
         ("GET", "/cluster") => {
-            index("name", &["resources", "tasks", "options", "status", "nextid", "ha", "backup", "sdn"])
+            let names = [
+                "acme",
+                "backup",
+                "backup-info",
+                "ceph",
+                "config",
+                "firewall",
+                "ha",
+                "jobs",
+                "log",
+                "mapping",
+                "metrics",
+                "nextid",
+                "notifications",
+                "options",
+                "replication",
+                "resources",
+                "sdn",
+                "status",
+                "tasks",
+            ];
+            index("name", &names)
         }
         ("GET", "/cluster/resources") => cluster::resources(&call).await,
         ("GET", "/cluster/status") => cluster::status(&call),
@@ -79,22 +123,20 @@ pub(crate) async fn route(method: &str, template: &str, call: Call) -> Outcome {
         ("GET", "/cluster/options") => cluster::options(&call),
         ("PUT", "/cluster/options") => cluster::set_options(call),
         ("GET", "/cluster/tasks") => tasklist::of_cluster(&call),
-        (
-            "GET",
-            "/cluster/ha/resources"
-            | "/cluster/ha/rules"
-            | "/cluster/backup"
-            | "/cluster/sdn/zones"
-            | "/cluster/sdn/vnets",
-        ) => Ok(json!([]).into()),
-        ("GET", "/cluster/ha/groups") if call.node.version() >= Version::V9_0 => {
-            Err(ApiError::died("cannot index groups: ha groups have been migrated to rules"))
-        }
-        ("GET", "/cluster/ha/groups") => Ok(json!([]).into()),
-        ("GET", "/cluster/backup-info/not-backed-up") => cluster::not_backed_up(&call),
+        ("GET", "/cluster/backup") => jobs::list(&call),
+        ("POST", "/cluster/backup") => jobs::create(&call),
+        ("GET", "/cluster/backup/{id}") => jobs::one(&call),
+        ("PUT", "/cluster/backup/{id}") => jobs::update(&call),
+        ("DELETE", "/cluster/backup/{id}") => jobs::delete(&call),
+        ("GET", "/cluster/backup/{id}/included_volumes") => jobs::included(&call),
+        ("GET", "/cluster/backup-info") => index("subdir", &["not-backed-up"]),
+        ("GET", "/cluster/backup-info/not-backed-up") => jobs::not_backed_up(&call),
         ("GET", "/nodes") => nodes::list(&call).await,
         ("GET", "/storage") => datastore::definitions(&call),
         ("GET", "/storage/{storage}") => datastore::definition(&call),
+        ("POST", "/storage") => storages::create(&call),
+        ("PUT", "/storage/{storage}") => storages::update(&call),
+        ("DELETE", "/storage/{storage}") => storages::delete(&call),
         ("GET", "/pools") => pools::list(&call).await,
         ("POST", "/pools") => pools::create(&call),
         ("PUT", "/pools" | "/pools/{poolid}") => pools::change(&call),
@@ -106,21 +148,37 @@ pub(crate) async fn route(method: &str, template: &str, call: Call) -> Outcome {
 
 async fn of_node(method: &str, path: &str, call: Call) -> Outcome {
     match (method, path) {
-        ("GET", "") => index(
-            "name",
-            &[
-                "status", "lxc", "qemu", "storage", "tasks", "network", "dns", "time", "version", "vzdump",
-                "aplinfo",
-            ],
-        ),
+        ("GET", "") => nodes::index(&call),
         ("GET", "/version") => nodes::version(&call),
         ("GET", "/status") => nodes::status(&call).await,
-        ("GET", "/time") => nodes::time(),
-        ("GET", "/dns") => nodes::dns(),
-        ("GET", "/network") => nodes::network(&call),
-        ("GET", "/network/{iface}") => nodes::interface(&call),
+        ("GET", "/time") => netconf::time(&call),
+        ("PUT", "/time") => netconf::set_time(&call),
+        ("GET", "/dns") => netconf::dns(&call),
+        ("PUT", "/dns") => netconf::set_dns(&call),
+        ("GET", "/network") => netconf::list(&call),
+        ("POST", "/network") => netconf::create(&call),
+        ("PUT", "/network") => netconf::reload(&call),
+        ("DELETE", "/network") => Ok(json!(null).into()),
+        ("GET", "/network/{iface}") => netconf::one(&call),
+        ("PUT", "/network/{iface}") => netconf::update(&call),
+        ("DELETE", "/network/{iface}") => netconf::delete(&call),
+        ("GET", "/services") => services::list(&call),
+        ("GET", "/services/{service}") => index("subdir", &["state", "start", "stop", "restart", "reload"]),
+        ("GET", "/services/{service}/state") => services::state(&call),
+        ("POST", "/services/{service}/start") => services::command(&call, "srvstart"),
+        ("POST", "/services/{service}/stop") => services::command(&call, "srvstop"),
+        ("POST", "/services/{service}/restart") => services::command(&call, "srvrestart"),
+        ("POST", "/services/{service}/reload") => services::command(&call, "srvreload"),
+        ("GET", "/netstat") => Ok(json!([]).into()),
+        ("GET", "/sdn") => index("name", &["zones", "vnets", "fabrics"]),
+        ("GET", "/sdn/zones") => nodes::sdn_zones(&call),
+        ("GET", "/query-oci-repo-tags") => registry::tags(&call),
+        ("GET", "/query-url-metadata") => registry::metadata(&call),
         ("GET", "/rrddata") => nodes::history(&call).await,
         ("GET", "/qemu") => Ok(json!([]).into()),
+        ("GET", "/qemu/{vmid}/status" | "/qemu/{vmid}/status/current") => Err(nodes::no_machine(&call)),
+        ("POST", "/startall") => nodes::all_guests(&call, true),
+        ("POST", "/stopall") => nodes::all_guests(&call, false),
         ("GET", "/aplinfo") => appliances::list(&call),
         ("POST", "/aplinfo") => appliances::download(&call),
         ("GET", "/lxc") => lxc::read::list(&call).await,
@@ -132,11 +190,14 @@ async fn of_node(method: &str, path: &str, call: Call) -> Outcome {
         ("GET", "/tasks/{upid}/log") => tasklist::log(&call),
         ("GET", "/storage") => datastore::list(&call),
         ("GET", "/storage/{storage}") => datastore::index(&call),
+        ("GET", "/storage/{storage}/rrddata") => datastore::history(&call),
         ("GET", "/storage/{storage}/status") => datastore::status(&call),
         ("GET", "/storage/{storage}/content") => content::list(&call),
         ("GET", "/storage/{storage}/content/{volume}") => content::attributes(&call),
         ("PUT", "/storage/{storage}/content/{volume}") => content::change(&call),
         ("DELETE", "/storage/{storage}/content/{volume}") => content::delete(&call),
+        ("POST", "/storage/{storage}/upload") => upload::upload(call),
+        ("POST", "/storage/{storage}/oci-registry-pull") => registry::pull(&call),
         ("POST", "/storage/{storage}/download-url") => appliances::download_url(&call),
         ("POST", "/vzdump") => backup::start(&call),
         ("GET", "/storage/{storage}/prunebackups") => backup::prune::list(&call),
@@ -166,6 +227,8 @@ async fn container(method: &str, path: &str, call: Call) -> Outcome {
         ("GET", "/feature") => lxc::read::feature(&call),
         ("GET", "/rrddata") => lxc::read::history(&call).await,
         ("PUT", "/resize") => lxc::resize::resize(&call),
+        ("GET", "/migrate") => lxc::migrate::preconditions(&call),
+        ("POST", "/migrate") => lxc::migrate::migrate(&call),
         ("POST", "/move_volume") => lxc::move_volume::move_volume(&call).await,
         ("POST", "/clone") => lxc::clone::clone(&call).await,
         ("POST", "/template") => lxc::clone::template(&call).await,
@@ -177,6 +240,7 @@ async fn container(method: &str, path: &str, call: Call) -> Outcome {
         ("PUT", "/snapshot/{snapname}/config") => lxc::snapshot::put_config(&call),
         ("POST", "/snapshot/{snapname}/rollback") => lxc::snapshot::rollback(&call),
         ("POST", "/termproxy") => console::termproxy(call).await,
+        ("POST", "/vncproxy") => console::vncproxy(&call),
         _ => unserved(method, &format!("/nodes/{{node}}/lxc/{{vmid}}{path}")),
     }
 }

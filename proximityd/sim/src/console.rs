@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::call::Call;
 use crate::node::now;
-use crate::reply::{ApiError, Body, Outcome, plain, response};
+use crate::reply::{ApiError, Body, Outcome, response};
 use crate::tasks::Start;
 use session::{Session, Stream};
 
@@ -103,26 +103,56 @@ pub(crate) async fn termproxy(call: Call) -> Outcome {
     .into())
 }
 
+/// `POST …/vncproxy`: a worker waits as a real one does, but what it has to show is no picture.
+pub(crate) fn vncproxy(call: &Call) -> Outcome {
+    let vmid = call.vmid();
+    if call.node.store.view().guests.get(&vmid).is_none_or(|g| g.node != call.host) {
+        let file = format!("nodes/{}/lxc/{vmid}.conf", call.host);
+        return Err(ApiError::died(format!("Configuration file '{file}' does not exist")));
+    }
+    let (port, stream) = call.node.consoles.reserve();
+    let ticket = call.node.key.console_ticket(&call.who.id(), &format!("/vms/{vmid}"), port, now());
+    let start = Start { node: &call.host, kind: "vncproxy", id: vmid.to_string(), who: &call.who };
+    let (node, wait) = (Arc::clone(&call.node), call.node.options.console_wait);
+    let started = call.node.tasks.start(&call.node, &start, move |task| async move {
+        let connected = tokio::time::timeout(wait, stream).await;
+        node.consoles.release(port);
+        task.log(format!("starting lxc console (vmid {vmid}) on port {port}"));
+        match connected {
+            Ok(Ok(_)) => Err(ApiError::died("the embedded node has a console of text only: termproxy")),
+            _ => Err(ApiError::died("connection timed out")),
+        }
+    });
+    let task = started.inspect_err(|_| call.node.consoles.release(port))?;
+    Ok(json!({
+        "user": call.who.id(), "ticket": ticket, "port": port.to_string(), "upid": task.upid.to_string(),
+        "cert": call.node.certificate,
+    })
+    .into())
+}
+
 /// Connects a websocket to the worker that waits for it.
-pub(crate) async fn connect(call: Call, mut parts: Parts) -> Response<Body> {
+///
+/// None if nobody waits on the port any more: then a real proxy hangs up without a word.
+pub(crate) async fn connect(call: Call, mut parts: Parts) -> Option<Response<Body>> {
     let port = call.params.number("port").and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
     let ticket = call.params.need("vncticket");
     let path = format!("/vms/{}", call.vmid());
     if !call.node.key.console_ticket_holds(ticket, &call.who.id(), &path, port, now()) {
-        return response(&Err(ApiError::Status(401, "permission denied - invalid PVEVNC ticket".into())));
+        return Some(response(&Err(ApiError::Status(
+            401,
+            "permission denied - invalid PVEVNC ticket".into(),
+        ))));
     }
     let header = |name| parts.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let Some(key) = header(SEC_WEBSOCKET_KEY).map(str::to_owned) else {
-        return response(&Err(ApiError::Status(400, "no websocket key".into())));
+        return Some(response(&Err(ApiError::Status(400, "no websocket key".into()))));
     };
     let protocol = header(SEC_WEBSOCKET_PROTOCOL)
         .and_then(|p| p.split(',').map(str::trim).find(|p| *p == "binary").map(str::to_owned));
-    let Some(worker) = call.node.consoles.take(port) else {
-        // A real proxy finds nobody on the port and hangs up.
-        return plain(502, "Connection refused", Some(Vec::new()), false);
-    };
+    let worker = call.node.consoles.take(port)?;
     let Some(upgrade) = parts.extensions.remove::<hyper::upgrade::OnUpgrade>() else {
-        return response(&Err(ApiError::Status(400, "not a websocket".into())));
+        return Some(response(&Err(ApiError::Status(400, "not a websocket".into()))));
     };
     tokio::spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(Duration::from_secs(10), upgrade).await else { return };
@@ -130,7 +160,7 @@ pub(crate) async fn connect(call: Call, mut parts: Parts) -> Response<Body> {
         // The worker may have given up in the meantime; then the stream is dropped, which closes it.
         let _ = worker.send(stream);
     });
-    switching(&key, protocol.as_deref())
+    Some(switching(&key, protocol.as_deref()))
 }
 
 fn switching(key: &str, protocol: Option<&str>) -> Response<Body> {

@@ -13,10 +13,13 @@ use hyper::{Method, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::engine::{EngineError, GuestSpec};
 use crate::fault::FaultPlan;
 use crate::node::Node;
 use crate::reply::{Body, plain};
-use crate::state::storage::Storage;
+use crate::state::State;
+use crate::state::storage::{Storage, Volume};
+use crate::tasks::{End, Upid};
 
 /// Knobs: only what is given is changed.
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +62,31 @@ struct GuestLock {
     lock: Option<String>,
 }
 
+/// Everything the node keeps, and tasks to be found on it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    state: State,
+    #[serde(default)]
+    tasks: Vec<GivenTask>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenTask {
+    upid: String,
+    log: Vec<String>,
+    /// How and when it ended; none while it runs.
+    end: Option<GivenEnd>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenEnd {
+    status: String,
+    at: i64,
+}
+
 /// Answers a control call.
 pub(crate) async fn answer(node: &Arc<Node>, token: &str, request: Request<Incoming>) -> Response<Body> {
     let given = request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok());
@@ -94,6 +122,11 @@ pub(crate) async fn answer(node: &Arc<Node>, token: &str, request: Request<Incom
             reply(200, &json!({}))
         }
         (&Method::GET, "/sim/tasks") => reply(200, &tasks(node)),
+        (&Method::GET, "/sim/state/whole") => reply(200, &json!({ "state": &*node.store.view() })),
+        (&Method::PUT, "/sim/state/whole") => match serde_json::from_str::<Whole>(&text) {
+            Ok(whole) => replace(node, whole).await,
+            Err(error) => reply(400, &json!({ "error": error.to_string() })),
+        },
         (&Method::GET, "/sim/state") => reply(200, &overview(node)),
         (&Method::POST, "/sim/state") => match serde_json::from_str::<Knobs>(&text) {
             Ok(knobs) => turn(node, knobs),
@@ -149,6 +182,86 @@ fn tasks(node: &Node) -> Value {
     ended
         .map(|(task, took)| json!({ "upid": task.upid.to_string(), "type": task.upid.kind, "id": task.upid.id, "ms": took.as_secs_f64() * 1000.0 }))
         .collect()
+}
+
+/// Puts another state in place, with guests that are there and run as it says.
+async fn replace(node: &Arc<Node>, whole: Whole) -> Response<Body> {
+    let mut ends = Vec::new();
+    for GivenTask { upid, log, end } in whole.tasks {
+        let Some(upid) = Upid::parse(&upid) else {
+            return reply(400, &json!({ "error": format!("{upid} names no task") }));
+        };
+        ends.push((upid, log, end.map(|e| End { at: e.at, status: e.status })));
+    }
+    if let Err(error) = node.store.change(|state| *state = whole.state) {
+        return reply(500, &json!({ "error": error.to_string() }));
+    }
+    ends.into_iter().for_each(|(upid, log, end)| node.tasks.put(upid, log, end));
+    if let Err(error) = place_files(node).await {
+        return reply(500, &json!({ "error": error.to_string() }));
+    }
+    let guests: Vec<_> = {
+        let state = node.store.view();
+        state.guests.iter().map(|(id, g)| (node.spec(*id, g), g.running)).collect()
+    };
+    for (spec, running) in guests {
+        if let Err(error) = settle(node, &spec, running).await {
+            return reply(500, &json!({ "error": error.to_string() }));
+        }
+    }
+    reply(200, &json!({}))
+}
+
+/// Puts the files of volumes in place that stand for something: templates, and backups of what was given.
+async fn place_files(node: &Arc<Node>) -> Result<(), EngineError> {
+    let failed = |e: std::io::Error| EngineError(e.to_string());
+    let volumes: Vec<Volume> = node.store.view().volumes.values().cloned().collect();
+    for volume in volumes {
+        let Some((kind, file)) = volume.volid.split_once(':').and_then(|(_, name)| name.split_once('/'))
+        else {
+            continue;
+        };
+        let folder = match kind {
+            "vztmpl" => "template/cache",
+            "iso" => "template/iso",
+            "backup" => "dump",
+            _ => continue,
+        };
+        let dir = node.storage_dir(&volume.node, &volume.storage).join(folder);
+        let path = dir.join(file);
+        if path.exists() {
+            continue;
+        }
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        match &volume.config {
+            Some(config) if kind == "backup" => {
+                let dir = node.store.directory().file("given");
+                let config_lines = crate::state::guest::read_section(config);
+                let hostname = config_lines.get("hostname").cloned().unwrap_or_default();
+                let spec = GuestSpec { vmid: 0, hostname, dir, config: config_lines };
+                settle(node, &spec, false).await?;
+                node.engine.archive(&spec, config, &path).await?;
+                let _ = std::fs::remove_dir_all(&spec.dir);
+            }
+            _ => std::fs::write(&path, format!("{file} of the embedded node\n")).map_err(failed)?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a guest that the engine does not have yet, and lets it run or not.
+async fn settle(node: &Arc<Node>, spec: &GuestSpec, running: bool) -> Result<(), EngineError> {
+    if !spec.dir.exists() {
+        let template = node.store.directory().file("given.tar");
+        std::fs::write(&template, b"a guest given by a control call\n")
+            .map_err(|e| EngineError(e.to_string()))?;
+        node.engine.create(spec, &template).await?;
+    }
+    match (running, node.engine.running(spec).await) {
+        (true, false) => node.engine.start(spec).await,
+        (false, true) => node.engine.stop(spec).await,
+        _ => Ok(()),
+    }
 }
 
 fn turn(node: &Node, knobs: Knobs) -> Response<Body> {

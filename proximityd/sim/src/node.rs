@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub fingerprint: String,
     /// Its time.
     pub clock: Arc<Clock>,
+    /// What its certificate is to be trusted by.
+    pub certificate: String,
     /// When it was started.
     pub started: Instant,
     locks: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
@@ -64,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) key: TicketKey,
     pub(crate) fingerprint: String,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) certificate: String,
 }
 
 /// Seconds since 1970.
@@ -85,6 +88,7 @@ impl Node {
             key: parts.key,
             fingerprint: parts.fingerprint,
             clock: parts.clock,
+            certificate: parts.certificate,
             started: Instant::now(),
             locks: Mutex::default(),
             boots: Mutex::default(),
@@ -147,6 +151,9 @@ impl Node {
 
     /// Whether the collector of figures has not seen a container yet.
     pub(crate) fn too_young(&self, guest: &Guest) -> bool {
+        if guest.unmeasured {
+            return true;
+        }
         let cycle = i64::try_from(self.clock.lasting(FIGURES).as_secs()).unwrap_or(0);
         self.clock.now() - guest.created < cycle
     }

@@ -4,7 +4,13 @@ use serde_json::{Map, Value};
 
 /// A call's parameters. Scalars are kept as Perl would see them: as text.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Params(Map<String, Value>);
+pub(crate) struct Params {
+    values: Map<String, Value>,
+    /// A JSON `null` was given: it counts as left out, but not as nothing.
+    null: bool,
+    /// The bytes of a file that came with them.
+    file: Option<Vec<u8>>,
+}
 
 impl Params {
     /// Takes checked values over: booleans become `1` and `0`, numbers text, lists given as arrays one string.
@@ -14,6 +20,7 @@ impl Params {
             Value::String(s) => s.clone(),
             other => other.to_string(),
         };
+        let null = values.values().any(Value::is_null);
         let values = values.into_iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| {
             let value = match &value {
                 Value::Array(items) => Value::String(items.iter().map(plain).collect::<Vec<_>>().join(";")),
@@ -22,12 +29,22 @@ impl Params {
             };
             (name, value)
         });
-        Self(values.collect())
+        Self { values: values.collect(), null, file: None }
+    }
+
+    /// With the bytes of a file.
+    pub(crate) fn with_file(self, file: Option<Vec<u8>>) -> Self {
+        Self { file, ..self }
+    }
+
+    /// Takes the file out.
+    pub(crate) fn take_file(&mut self) -> Option<Vec<u8>> {
+        self.file.take()
     }
 
     /// A text.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str)
+        self.values.get(name).and_then(Value::as_str)
     }
 
     /// A parameter that the schema demands.
@@ -57,7 +74,7 @@ impl Params {
 
     /// Takes a parameter out.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        match self.0.remove(name)? {
+        match self.values.remove(name)? {
             Value::String(s) => Some(s),
             other => Some(other.to_string()),
         }
@@ -65,11 +82,11 @@ impl Params {
 
     /// All names and texts.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)))
+        self.values.iter().filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)))
     }
 
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty() && !self.null
     }
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod format;
+mod places;
 mod property_string;
 
 use std::collections::BTreeMap;

@@ -166,6 +166,7 @@ pub async fn serve(options: Options) -> Result<Running, ServeError> {
         faults: Faults::new(options.faults.clone()),
         key: TicketKey::new(kept.ticket_key.clone()),
         fingerprint: certificate.fingerprint.clone(),
+        certificate: certificate.ca_pem.clone(),
         options,
         store,
         engine,

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod defaults;
 pub(crate) mod guest;
+pub(crate) mod sections;
 pub(crate) mod storage;
 pub(crate) mod store;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use access::Access;
 use guest::Guest;
+use sections::{Firewall, HighAvailability, Networks, Outside, Section, Sections};
 use storage::{Storage, Volume};
 
 /// Everything that survives the process.
@@ -36,6 +38,22 @@ pub(crate) struct State {
     pub options: BTreeMap<String, String>,
     /// When the node was set up, seconds since 1970.
     pub installed: i64,
+    /// Firewalls by what they guard: `cluster`, `node/pve1`, `lxc/100`, `group/web`.
+    pub firewall: BTreeMap<String, Firewall>,
+    /// High availability.
+    pub ha: HighAvailability,
+    /// Backup jobs by id.
+    pub jobs: Sections,
+    /// Software-defined networks.
+    pub sdn: Networks,
+    /// Interfaces by node and name, as configured; a node without an entry has the usual ones.
+    pub networks: BTreeMap<String, Sections>,
+    /// Name servers by node; a node without an entry has the usual ones.
+    pub dns: BTreeMap<String, Section>,
+    /// Time zones by node.
+    pub timezones: BTreeMap<String, String>,
+    /// What can be reached outside.
+    pub outside: Outside,
 }
 
 impl State {

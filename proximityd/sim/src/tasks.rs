@@ -240,6 +240,14 @@ impl Tasks {
         all.iter().rev().cloned().collect()
     }
 
+    /// Puts a task in place that this node has not run; it is gone when the node ends.
+    pub(crate) fn put(&self, upid: Upid, lines: Vec<String>, end: Option<End>) {
+        let task = Task::new(upid, Arc::clone(&self.clock), Arc::clone(&self.journal));
+        *task.lines.lock().expect("the task is new") = lines;
+        *task.end.lock().expect("the task is new") = end;
+        self.all.lock().expect("no panic holds the tasks").push(Arc::new(task));
+    }
+
     /// Starts a worker and returns its name at once.
     pub(crate) fn start<F, W>(
         &self,

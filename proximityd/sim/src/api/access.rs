@@ -11,12 +11,20 @@ use crate::reply::{ApiError, Outcome};
 use crate::state::access::{Identity, Privileges, Token, User, normalize};
 
 /// `GET /access/domains`.
-pub(super) fn domains() -> Outcome {
-    Ok(json!([
-        { "realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication" },
-        { "realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server" },
-    ])
-    .into())
+pub(super) fn domains(call: &Call) -> Outcome {
+    let set = call.node.store.view().access.domains.clone();
+    let usual = [("pam", "Linux PAM standard authentication"), ("pve", "Proxmox VE authentication server")];
+    let mut all: BTreeMap<String, Value> = usual
+        .map(|(realm, comment)| {
+            (realm.to_owned(), json!({ "realm": realm, "type": realm, "comment": comment }))
+        })
+        .into();
+    for (realm, fields) in set {
+        let mut entry = json!(fields);
+        entry["realm"] = json!(realm);
+        all.insert(realm, entry);
+    }
+    Ok(Value::Array(all.into_values().collect()).into())
 }
 
 /// `POST /access/ticket`.
@@ -122,6 +130,9 @@ pub(super) fn users(call: &Call) -> Outcome {
             if let Some(comment) = &user.comment {
                 entry["comment"] = json!(comment);
             }
+            for (key, value) in &user.details {
+                entry[key] = json!(value);
+            }
             if full {
                 let tokens: Vec<Value> = user.tokens.iter().map(|(name, t)| token_entry(name, t)).collect();
                 entry["groups"] = json!("");
@@ -163,6 +174,10 @@ pub(super) fn create_user(call: &Call) -> Outcome {
         comment: call.params.get("comment").map(str::to_owned),
         password: call.params.get("password").map(str::to_owned),
         tokens: BTreeMap::new(),
+        details: ["email", "firstname", "lastname", "keys"]
+            .iter()
+            .filter_map(|k| Some(((*k).to_owned(), call.params.get(k)?.to_owned())))
+            .collect(),
     };
     call.node.change(|state| {
         if state.access.users.contains_key(&id) {
@@ -178,7 +193,11 @@ pub(super) fn create_user(call: &Call) -> Outcome {
 pub(super) fn change_user(call: &Call) -> Outcome {
     let id = call.params.need("userid");
     call.node.change(|state| {
-        let user = state.access.users.get_mut(id).ok_or_else(|| no_user(id))?;
+        let absent = || ApiError::died(format!("update user failed: {}", no_user(id)));
+        let user = state.access.users.get_mut(id).ok_or_else(absent)?;
+        for key in ["email", "firstname", "lastname", "keys"] {
+            user.details.extend(call.params.get(key).map(|value| (key.to_owned(), value.to_owned())));
+        }
         if let Some(enable) = call.params.flag("enable") {
             user.enable = enable;
         }
@@ -269,7 +288,11 @@ pub(super) fn change_token(call: &Call) -> Outcome {
         if let Some(comment) = call.params.get("comment") {
             token.comment = Some(comment.to_owned());
         }
-        Ok(token_entry(name, token))
+        let mut shown = token_entry(name, token);
+        if let Some(map) = shown.as_object_mut() {
+            map.remove("tokenid");
+        }
+        Ok(shown)
     })?;
     Ok(shown.into())
 }

@@ -25,6 +25,21 @@ struct Appliance {
     size: u64,
 }
 
+impl Appliance {
+    /// One that is on offer outside of the built-in index.
+    fn named(template: &str) -> Self {
+        Self {
+            template: template.to_owned(),
+            section: "system".to_owned(),
+            os: template.split('-').take(2).collect::<Vec<_>>().join("-"),
+            package: template.split('_').next().unwrap_or(template).to_owned(),
+            version: template.split('_').nth(1).unwrap_or("1").to_owned(),
+            headline: template.to_owned(),
+            size: 120 << 20,
+        }
+    }
+}
+
 fn index() -> Vec<Appliance> {
     serde_json::from_str(include_str!("../../data/appliances.json"))
         .expect("the embedded appliance index is valid")
@@ -59,8 +74,14 @@ pub(super) fn list(call: &Call) -> Outcome {
 /// `POST …/aplinfo`.
 pub(super) fn download(call: &Call) -> Outcome {
     let template = call.params.need("template");
-    let none = call.node.store.view().no_appliances;
-    let found = index().into_iter().find(|a| a.template == template && !none);
+    let (none, offered) = {
+        let state = call.node.store.view();
+        (state.no_appliances, state.outside.appliances.clone())
+    };
+    let on_offer = |a: &Appliance| offered.as_ref().is_none_or(|all| all.contains(&a.template)) && !none;
+    let other = offered.as_ref().is_some_and(|all| all.iter().any(|t| t == template)) && !none;
+    let found = index().into_iter().find(|a| a.template == template && on_offer(a));
+    let found = found.or_else(|| other.then(|| Appliance::named(template)));
     let found = found.ok_or_else(|| ApiError::parameter("template", "no such template"))?;
     let storage = known(call)?;
     let id = call.params.need("storage").to_owned();

@@ -34,6 +34,15 @@ struct Plan {
     command: String,
 }
 
+/// Options that only `root@pam` may give.
+pub(super) fn roots_options(call: &Call) -> Result<(), ApiError> {
+    let given = |option: &&&str| call.params.get(option).is_some();
+    match ["tmpdir", "dumpdir", "script", "job-id"].iter().find(given).filter(|_| !call.who.is_root()) {
+        Some(option) => Err(ApiError::parameter(option, "Only root may set this option.")),
+        None => Ok(()),
+    }
+}
+
 /// `POST /nodes/{node}/vzdump`.
 pub(super) fn start(call: &Call) -> Outcome {
     check_options(call)?;
@@ -83,11 +92,7 @@ pub(super) fn start(call: &Call) -> Outcome {
 }
 
 fn check_options(call: &Call) -> Result<(), ApiError> {
-    for option in ["tmpdir", "dumpdir", "script", "job-id"] {
-        if call.params.get(option).is_some() && !call.who.is_root() {
-            return Err(ApiError::parameter(option, "Only root may set this option."));
-        }
-    }
+    roots_options(call)?;
     if ["bwlimit", "ionice", "performance"].iter().any(|o| call.params.get(o).is_some()) {
         call.check("/", &["Sys.Modify"])?;
     }
@@ -142,11 +147,11 @@ pub(super) fn defaults(call: &Call) -> Outcome {
     if call.check_any(&path, &["Datastore.Audit", "Datastore.AllocateSpace"]).is_err() {
         return Ok(Value::Null.into());
     }
-    let kept = {
-        let state = call.node.store.view();
-        state.storages.get(storage).and_then(|s| s.prune_backups.clone())
-    };
+    let found = call.node.store.view().storages.get(storage).cloned().unwrap_or_default();
+    let kept = found.prune_backups;
     Ok(json!({
+        "dumpdir": format!("{}/dump", found.path.as_deref().unwrap_or("/var/lib/vz")), "fleecing": { "enabled": 0 },
+        "performance": { "pbs-entries-max": 1_048_576, "max-workers": 16 },
         "storage": storage, "mode": "snapshot", "compress": "0", "lockwait": 180, "stopwait": 10, "ionice": 7,
         "bwlimit": 0, "remove": 1, "all": 0, "stdexcludes": 1, "pigz": 0, "zstd": 1, "quiet": 0, "stop": 0,
         "mailnotification": "always", "notification-mode": "auto",

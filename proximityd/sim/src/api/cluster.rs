@@ -27,6 +27,9 @@ pub(super) async fn resources(call: &Call) -> Outcome {
     if wanted("storage") {
         found.extend(datastore::in_resources(call));
     }
+    if kind.is_none() || kind == Some("sdn") {
+        found.extend(nodes::networks_in_resources(call, kind.is_none()));
+    }
     Ok(Value::Array(found).into())
 }
 
@@ -86,15 +89,4 @@ pub(super) fn set_options(mut call: Call) -> Outcome {
         Ok(())
     })?;
     Ok(Value::Null.into())
-}
-
-/// `GET /cluster/backup-info/not-backed-up`: there are no backup jobs, so it is everything.
-pub(super) fn not_backed_up(call: &Call) -> Outcome {
-    let state = call.node.store.view();
-    let all: Vec<Value> = state
-        .guests
-        .iter()
-        .map(|(vmid, g)| json!({ "vmid": vmid, "name": g.name(*vmid), "type": "lxc" }))
-        .collect();
-    Ok(json!(all).into())
 }

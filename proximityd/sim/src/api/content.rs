@@ -172,7 +172,7 @@ pub(super) fn delete(call: &Call) -> Outcome {
     let (storage, volid) = named(call)?;
     check_write(call, &storage, &volid)?;
     let owner = volume_kind(volid.split_once(':').map_or("", |(_, name)| name)).1;
-    let id = owner.map_or_else(|| format!("@{storage}"), |vmid| format!("{vmid}@{storage}"));
+    let id = owner.map_or_else(|| storage.clone(), |vmid| format!("{vmid}@{storage}"));
     let start = Start { node: &call.host, kind: "imgdel", id, who: &call.who };
     let (node, host) = (Arc::clone(&call.node), call.host.clone());
     let task = call.node.tasks.start(&call.node, &start, move |task| async move {

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::edit::shown;
 use crate::call::Call;
 use crate::reply::{ApiError, Outcome};
 use crate::schema::split_list;
 use crate::state::State;
+use crate::state::sections::digest;
 use crate::state::storage::Storage;
 
 const READ: [&str; 2] = ["Datastore.Audit", "Datastore.AllocateSpace"];
@@ -14,11 +16,23 @@ fn may_read(call: &Call, id: &str) -> bool {
     call.check_any(&format!("/storage/{id}"), &READ).is_ok()
 }
 
+/// The digest of all definitions, which stand in one file.
+pub(super) fn digest_of(state: &State) -> String {
+    let text: Vec<String> = state.storages.iter().map(|(id, s)| definition_of(id, s).to_string()).collect();
+    digest(&text)
+}
+
 fn definition_of(id: &str, storage: &Storage) -> Value {
-    let mut entry = json!({ "storage": id, "type": storage.kind, "content": storage.content.join(",") });
-    for (key, value) in
-        [("path", &storage.path), ("vgname", &storage.vgname), ("thinpool", &storage.thinpool)]
-    {
+    let mut entry = Value::Object(shown(&storage.options, "POST", "/storage", &[]));
+    entry["storage"] = json!(id);
+    entry["type"] = json!(storage.kind);
+    entry["content"] = json!(storage.content.join(","));
+    for (key, value) in [
+        ("path", &storage.path),
+        ("vgname", &storage.vgname),
+        ("thinpool", &storage.thinpool),
+        ("prune-backups", &storage.prune_backups),
+    ] {
         if let Some(value) = value {
             entry[key] = json!(value);
         }
@@ -26,6 +40,11 @@ fn definition_of(id: &str, storage: &Storage) -> Value {
     if storage.disable {
         entry["disable"] = json!(1);
     }
+    entry
+}
+
+fn with_digest(mut entry: Value, digest: &str) -> Value {
+    entry["digest"] = json!(digest);
     entry
 }
 
@@ -37,9 +56,10 @@ fn readable(call: &Call) -> Vec<(String, Storage)> {
 /// `GET /storage`.
 pub(super) fn definitions(call: &Call) -> Outcome {
     let wanted = |s: &Storage| call.params.get("type").is_none_or(|t| t == s.kind);
-    let found = readable(call);
-    Ok(json!(found.iter().filter(|(_, s)| wanted(s)).map(|(id, s)| definition_of(id, s)).collect::<Vec<_>>())
-        .into())
+    let (found, digest) = (readable(call), digest_of(&call.node.store.view()));
+    let listed =
+        found.iter().filter(|(_, s)| wanted(s)).map(|(id, s)| with_digest(definition_of(id, s), &digest));
+    Ok(Value::Array(listed.collect()).into())
 }
 
 /// `GET /storage/{storage}`.
@@ -48,7 +68,7 @@ pub(super) fn definition(call: &Call) -> Outcome {
     let state = call.node.store.view();
     let storage =
         state.storages.get(id).ok_or_else(|| ApiError::died(format!("storage '{id}' does not exist")))?;
-    Ok(definition_of(id, storage).into())
+    Ok(with_digest(definition_of(id, storage), &digest_of(&state)).into())
 }
 
 fn figures(state: &State, node: &str, id: &str, storage: &Storage) -> Value {
@@ -124,23 +144,48 @@ pub(super) fn status(call: &Call) -> Outcome {
     Ok(figures(&state, &call.host, id, storage).into())
 }
 
+/// How many seconds apart the points of a time frame are, and how many there are.
+pub(super) fn resolution(timeframe: &str) -> (i64, i64) {
+    match timeframe {
+        "hour" => (60, 60),
+        "day" => (60, 1440),
+        "week" => (1800, 336),
+        "month" => (1800, 1488),
+        "year" => (21_600, 1460),
+        _ => (604_800, 570),
+    }
+}
+
+/// `GET /nodes/{node}/storage/{storage}/rrddata`: the last point is now; before that nothing was measured.
+pub(super) fn history(call: &Call) -> Outcome {
+    let storage = known(call)?;
+    let (step, points) = resolution(call.params.need("timeframe"));
+    let last = crate::node::now() / step * step;
+    let mut series: Vec<Value> = (0..points).rev().map(|i| json!({ "time": last - i * step })).collect();
+    if let Some(point) = series.last_mut() {
+        point["total"] = json!(storage.total);
+        point["used"] = json!(call.node.store.view().used(&call.host, call.params.need("storage")));
+    }
+    Ok(Value::Array(series).into())
+}
+
 /// The storages among the cluster's resources.
 pub(super) fn in_resources(call: &Call) -> Vec<Value> {
     let all: Vec<_> = call.node.store.view().storages.keys().cloned().collect();
     let seen: Vec<_> =
         all.into_iter().filter(|id| call.may(&format!("/storage/{id}"), "Datastore.Audit")).collect();
     let state = call.node.store.view();
-    let mut listed = Vec::new();
-    for node in &state.nodes {
-        for id in &seen {
-            let storage = &state.storages[id];
-            listed.push(json!({
-                "id": format!("storage/{node}/{id}"), "type": "storage", "storage": id, "node": node,
-                "plugintype": storage.kind, "content": storage.content.join(","), "shared": 0,
-                "status": if storage.disable { "unknown" } else { "available" },
-                "disk": state.used(node, id), "maxdisk": storage.total,
-            }));
-        }
-    }
-    listed
+    let on = |node: &String| seen.iter().filter_map(|id| resource(&state, node, id)).collect::<Vec<_>>();
+    state.nodes.iter().flat_map(on).collect()
+}
+
+/// A storage of a node as a resource.
+pub(super) fn resource(state: &State, node: &str, id: &str) -> Option<Value> {
+    let storage = state.storages.get(id)?;
+    Some(json!({
+        "id": format!("storage/{node}/{id}"), "type": "storage", "storage": id, "node": node,
+        "plugintype": storage.kind, "content": storage.content.join(","), "shared": 0,
+        "status": if storage.disable { "unknown" } else { "available" },
+        "disk": state.used(node, id), "maxdisk": storage.total,
+    }))
 }

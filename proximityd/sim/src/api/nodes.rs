@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use super::lxc::figures::{NODE_CORES, look};
+use crate::Version;
 use crate::call::Call;
 use crate::node::now;
 use crate::reply::{ApiError, Outcome};
+use crate::schema::split_list;
 use crate::state::defaults::BRIDGE;
+use crate::tasks::Start;
 
 const MEMORY: u64 = 32 << 30;
 const ROOT: u64 = 100 << 30;
@@ -96,77 +99,163 @@ pub(super) async fn status(call: &Call) -> Outcome {
         "ksm": { "shared": 0 },
         "cpuinfo": {
             "cpus": NODE_CORES, "cores": NODE_CORES, "sockets": 1, "model": "AMD EPYC", "mhz": "2445.402", "hvm": "1",
-            "user_hz": 100, "flags": "fpu sse sse2 ht syscall nx lm svm aes avx avx2",
+            "user_hz": 100, "flags": "fpu sse sse2 ht syscall nx lm svm aes avx avx2", "family": "25",
+            "vendor": "AuthenticAMD",
         },
         "pveversion": format!("pve-manager/{}/{}", version.full(), version.repoid()),
         "kversion": "Linux 6.17.4-1-pve #1 SMP PREEMPT_DYNAMIC",
         "current-kernel": { "sysname": "Linux", "release": "6.17.4-1-pve", "version": "#1 SMP PREEMPT_DYNAMIC", "machine": "x86_64" },
-        "boot-info": { "mode": "efi", "secureboot": 0 },
+        "boot-info": { "mode": "legacy-bios" },
     })
     .into())
 }
 
-/// `GET /nodes/{node}/time`.
-pub(super) fn time() -> Outcome {
-    Ok(json!({ "time": now(), "localtime": now(), "timezone": "Etc/UTC" }).into())
+/// `GET /nodes/{node}`.
+pub(super) fn index(call: &Call) -> Outcome {
+    let mut names = vec![
+        "aplinfo",
+        "apt",
+        "capabilities",
+        "ceph",
+        "certificates",
+        "config",
+        "disks",
+        "dns",
+        "firewall",
+        "hardware",
+        "hosts",
+        "journal",
+        "lxc",
+        "migrateall",
+        "netstat",
+        "network",
+        "qemu",
+        "query-url-metadata",
+        "replication",
+        "report",
+        "rrd",
+        "rrddata",
+        "scan",
+        "sdn",
+        "services",
+        "spiceshell",
+        "startall",
+        "status",
+        "stopall",
+        "storage",
+        "subscription",
+        "suspendall",
+        "syslog",
+        "tasks",
+        "termproxy",
+        "time",
+        "version",
+        "vncshell",
+        "vzdump",
+        "wakeonlan",
+    ];
+    if call.node.version() >= Version::V9_1 {
+        names.push("query-oci-repo-tags");
+    }
+    super::index("name", &names)
 }
 
-/// `GET /nodes/{node}/dns`.
-pub(super) fn dns() -> Outcome {
-    Ok(json!({ "dns1": "10.99.0.1", "search": "home.arpa" }).into())
+/// The zones whose networks a caller may see or use: the node's own bridges, and those configured.
+fn zones(call: &Call) -> Vec<String> {
+    let mut all = vec!["localnetwork".to_owned()];
+    all.extend(call.node.store.view().sdn.applied.get("zone").into_iter().flat_map(|z| z.keys().cloned()));
+    let needed = ["SDN.Audit", "SDN.Use", "SDN.Allocate"];
+    all.retain(|zone| call.check_any(&format!("/sdn/zones/{zone}"), &needed).is_ok());
+    all
 }
 
-fn bridge() -> Value {
-    json!({
-        "type": "bridge", "active": 1, "autostart": 1, "priority": 3, "method": "static", "method6": "manual",
-        "families": ["inet"], "address": "10.99.0.1", "netmask": "24", "cidr": "10.99.0.1/24", "bridge_ports": "",
-        "bridge_stp": "off", "bridge_fd": "0",
-    })
+/// `GET /nodes/{node}/sdn/zones`.
+pub(super) fn sdn_zones(call: &Call) -> Outcome {
+    let all: Vec<Value> = zones(call).iter().map(|z| json!({ "zone": z, "status": "available" })).collect();
+    Ok(Value::Array(all).into())
 }
 
-fn ethernet() -> Value {
-    json!({ "type": "eth", "active": 1, "exists": 1, "method": "manual", "method6": "manual", "families": ["inet"] })
-}
-
-/// `GET /nodes/{node}/network`.
-pub(super) fn network(call: &Call) -> Outcome {
-    let wanted = |kind: &str| match call.params.get("type") {
-        None => true,
-        Some("any_bridge" | "any_local_bridge") => kind == "bridge",
-        Some(asked) => asked == kind,
-    };
-    let mut listed = Vec::new();
-    for (name, kind, mut entry) in [("eth0", "eth", ethernet()), (BRIDGE, "bridge", bridge())] {
-        let seen = kind != "bridge"
-            || call.check_any(&format!("/sdn/zones/localnetwork/{name}"), &["SDN.Audit", "SDN.Use"]).is_ok();
-        if wanted(kind) && seen {
-            entry["iface"] = json!(name);
-            listed.push(entry);
+/// The networks among the cluster's resources: listed as `network` since 9.1, and asked for as `sdn` before.
+pub(super) fn networks_in_resources(call: &Call, all: bool) -> Vec<Value> {
+    let networks = call.node.version() >= Version::V9_1;
+    if networks && !all {
+        return Vec::new();
+    }
+    let zones = zones(call);
+    let nodes = call.node.store.view().nodes.clone();
+    let pairs = nodes.iter().flat_map(|node| zones.iter().map(move |zone| (node, zone)));
+    let entry = |(node, zone): (&String, &String)| {
+        if networks {
+            json!({
+                "id": format!("network/{node}/zone/{zone}"), "type": "network", "network": zone, "network-type": "zone",
+                "node": node, "status": "ok",
+            })
+        } else {
+            json!({ "id": format!("sdn/{node}/{zone}"), "type": "sdn", "sdn": zone, "node": node, "status": "ok" })
         }
-    }
-    Ok(json!(listed).into())
-}
-
-/// `GET /nodes/{node}/network/{iface}`.
-pub(super) fn interface(call: &Call) -> Outcome {
-    match call.params.need("iface") {
-        BRIDGE => Ok(bridge().into()),
-        "eth0" => Ok(ethernet().into()),
-        _ => Err(ApiError::parameter("iface", "interface does not exist")),
-    }
+    };
+    pairs.map(entry).collect()
 }
 
 /// `GET /nodes/{node}/rrddata`: the last point is now; before that nothing was measured.
 pub(super) async fn history(call: &Call) -> Outcome {
     let load = load(call, &call.host).await;
-    let last = now() / 60 * 60;
-    let mut series: Vec<Value> = (0..60).rev().map(|i| json!({ "time": last - i * 60 })).collect();
+    let (step, points) = super::datastore::resolution(call.params.need("timeframe"));
+    let last = now() / step * step;
+    let mut series: Vec<Value> = (0..points).rev().map(|i| json!({ "time": last - i * step })).collect();
     if let Some(point) = series.last_mut() {
         *point = json!({
             "time": last, "cpu": load.cpu, "maxcpu": NODE_CORES, "memused": load.memory, "memtotal": MEMORY,
             "rootused": load.root, "roottotal": ROOT, "loadavg": 0.1, "iowait": 0, "netin": 0, "netout": 0,
             "swapused": 0, "swaptotal": 8u64 << 30,
         });
+        if call.node.version() >= Version::V9_0 {
+            point["arcsize"] = json!(0);
+            point["memavailable"] = json!(MEMORY - load.memory);
+            for what in ["cpusome", "iosome", "iofull", "memorysome", "memoryfull"] {
+                point[format!("pressure{what}")] = json!(0);
+            }
+        }
     }
     Ok(json!(series).into())
+}
+
+/// This node has containers only.
+pub(super) fn no_machine(call: &Call) -> ApiError {
+    let (host, vmid) = (&call.host, call.vmid());
+    ApiError::died(format!("Configuration file 'nodes/{host}/qemu-server/{vmid}.conf' does not exist"))
+}
+
+/// `POST /nodes/{node}/startall` and `stopall`: one task, with one more for each container it is about.
+pub(super) fn all_guests(call: &Call, up: bool) -> Outcome {
+    let listed =
+        call.params.get("vms").map(|ids| split_list(ids).iter().filter_map(|v| v.parse().ok()).collect());
+    let force = call.params.is_set("force");
+    let vmids: Vec<u32> = {
+        let state = call.node.store.view();
+        let picked = state.guests.iter().filter(|(vmid, guest)| {
+            let wanted = listed.as_ref().is_none_or(|ids: &Vec<u32>| ids.contains(*vmid));
+            let on_boot = guest.config.get("onboot").is_some_and(|o| o == "1");
+            let fits =
+                if up { !guest.running && (on_boot || force || listed.is_some()) } else { guest.running };
+            guest.node == call.host && wanted && fits && !guest.is_template()
+        });
+        picked.map(|(vmid, _)| *vmid).collect()
+    };
+    for vmid in &vmids {
+        call.check(&format!("/vms/{vmid}"), &["VM.PowerMgmt"])?;
+    }
+    let kind = if up { "startall" } else { "stopall" };
+    let start = Start { node: &call.host, kind, id: String::new(), who: &call.who };
+    let caller = call.clone();
+    let task = call.node.tasks.start(&call.node, &start, move |task| async move {
+        for vmid in vmids {
+            task.log(format!("{} CT {vmid}", if up { "Starting" } else { "Stopping" }));
+            if let Err(error) = super::lxc::power::one_of_all(&caller, vmid, up) {
+                task.warn(&error.in_task());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(json!(task.upid.to_string()).into())
 }

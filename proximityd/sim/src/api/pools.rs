@@ -29,11 +29,15 @@ async fn with_members(call: &Call, id: &str) -> Option<Value> {
             member
         })
         .collect();
-    let nodes = call.node.store.view().nodes.clone();
+    let state = call.node.store.view();
     for storage in &pool.storages {
-        members.extend(nodes.iter().map(|node| {
-            json!({ "id": format!("storage/{node}/{storage}"), "type": "storage", "storage": storage, "node": node })
-        }));
+        members
+            .extend(state.nodes.iter().filter_map(|node| super::datastore::resource(&state, node, storage)));
+    }
+    drop(state);
+    // Machines that are no containers do not live here.
+    if let Some(kind) = call.params.get("type") {
+        members.retain(|member| member["type"] == kind);
     }
     let mut found = entry(id, &pool);
     found["members"] = json!(members);
@@ -41,7 +45,7 @@ async fn with_members(call: &Call, id: &str) -> Option<Value> {
 }
 
 fn absent(id: &str) -> ApiError {
-    ApiError::died(format!("no such pool '{id}'"))
+    ApiError::died(format!("pool '{id}' does not exist"))
 }
 
 /// `GET /pools`.

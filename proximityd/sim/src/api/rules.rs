@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::call::Call;
 use crate::reply::{ApiError, Outcome};
 use crate::schema::split_list;
-use crate::state::access::{PRIVILEGES, Role, Rule, normalize};
+use crate::state::access::{Access, PRIVILEGES, Role, Rule, normalize};
 
 fn names(role: &Role) -> String {
     role.privileges.iter().map(String::as_str).collect::<Vec<_>>().join(",")
@@ -60,10 +60,11 @@ pub(super) fn change_role(call: &Call) -> Outcome {
     let id = call.params.need("roleid");
     let privileges = privileges(call)?;
     call.node.change(|state| {
+        let failed = |text: String| ApiError::died(format!("update role failed: {text}"));
         let role = state.access.roles.get_mut(id);
-        let role = role.ok_or_else(|| ApiError::died(format!("role '{id}' does not exist")))?;
+        let role = role.ok_or_else(|| failed(format!("role '{id}' does not exist")))?;
         if role.special {
-            return Err(ApiError::died(format!("auto-generated role '{id}' cannot be modified")));
+            return Err(failed(format!("auto-generated role '{id}' cannot be modified")));
         }
         if !call.params.is_set("append") {
             role.privileges.clear();
@@ -80,7 +81,8 @@ pub(super) fn delete_role(call: &Call) -> Outcome {
     call.node.change(|state| {
         match state.access.roles.get(id) {
             Some(role) if role.special => {
-                return Err(ApiError::died(format!("auto-generated role '{id}' cannot be deleted")));
+                let text = format!("delete role failed: auto-generated role '{id}' cannot be deleted");
+                return Err(ApiError::died(text));
             }
             Some(_) => state.access.roles.remove(id),
             None => return Err(ApiError::died(format!("delete role failed: role '{id}' does not exist"))),
@@ -110,26 +112,25 @@ pub(super) fn change(call: &Call) -> Outcome {
     let path = normalize(call.params.need("path"));
     let tops = ["", "access", "nodes", "pool", "sdn", "storage", "vms", "mapping"];
     if !tops.contains(&path.split('/').nth(1).unwrap_or_default()) {
-        return Err(ApiError::died(format!("invalid ACL path '{path}'")));
+        let text = format!("invalid ACL path '{}'", call.params.need("path"));
+        return Err(ApiError::parameter("path", text));
     }
+    let lists = ["users", "groups", "tokens"];
+    if lists.iter().all(|list| call.params.get(list).is_none()) {
+        let text = "either 'users', 'groups' or 'tokens' is required.";
+        return Err(ApiError::Parameters(lists.map(|list| (list.to_owned(), text.to_owned())).into()));
+    }
+    let failed = |text: String| ApiError::died(format!("ACL update failed: {text}"));
     let propagate = call.params.flag("propagate").unwrap_or(true);
     let delete = call.params.is_set("delete");
     call.node.change(|state| {
         for role in split_list(call.params.need("roles")) {
             if !state.access.roles.contains_key(role) {
-                return Err(ApiError::died(format!("role '{role}' does not exist")));
+                return Err(failed(format!("role '{role}' does not exist")));
             }
-            for (kind, list) in [("user", "users"), ("token", "tokens")] {
+            for (kind, list) in [("group", "groups"), ("user", "users"), ("token", "tokens")] {
                 for who in split_list(call.params.need(list)) {
-                    let known = match who.split_once('!') {
-                        Some((user, token)) => {
-                            state.access.users.get(user).is_some_and(|u| u.tokens.contains_key(token))
-                        }
-                        None => state.access.users.contains_key(who),
-                    };
-                    if !known {
-                        return Err(ApiError::died(format!("no such {kind} '{who}'")));
-                    }
+                    known(&state.access, kind, who).map_err(failed)?;
                     state.access.rules.retain(|r| !(r.path == path && r.who == who && r.role == role));
                     if !delete {
                         state.access.rules.push(Rule {
@@ -146,4 +147,20 @@ pub(super) fn change(call: &Call) -> Outcome {
         Ok(())
     })?;
     Ok(Value::Null.into())
+}
+
+/// That somebody a rule is for exists.
+fn known(access: &Access, kind: &str, who: &str) -> Result<(), String> {
+    let there = match (kind, who.split_once('!')) {
+        ("group", _) => access.groups.contains_key(who),
+        (_, Some((user, token))) => {
+            let found = access.users.get(user).ok_or_else(|| format!("no such user ('{user}')"))?;
+            if !found.tokens.contains_key(token) {
+                return Err(format!("no such token '{token}' for user '{user}'"));
+            }
+            true
+        }
+        (_, None) => access.users.contains_key(who),
+    };
+    if there { Ok(()) } else { Err(format!("{kind} '{who}' does not exist")) }
 }

@@ -110,7 +110,8 @@ pub(super) fn status(call: &Call) -> Outcome {
 pub(super) fn log(call: &Call) -> Outcome {
     let (_, task) = named(call)?;
     let Some(task) = task else {
-        return Ok(json!([{ "n": 1, "t": "unable to open file - No such file or directory" }]).into());
+        let line = json!([{ "n": 1, "t": "unable to open file - No such file or directory" }]);
+        return Ok(Answer { data: line, total: Some(1) });
     };
     let lines = task.lines();
     let number = |name: &str, default: u64| {

@@ -24,6 +24,9 @@ use crate::{api, console, control};
 /// The greatest body taken.
 const LARGEST: usize = 512 * 1024;
 
+/// The greatest file taken.
+const LARGEST_FILE: usize = 256 * 1024 * 1024;
+
 /// The connection ends without a reply.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was cut on request")]
@@ -48,6 +51,10 @@ impl Server {
     /// Answers one request.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
+        if !matches!(*request.method(), Method::GET | Method::POST | Method::PUT | Method::DELETE) {
+            let reason = format!("method '{}' not available", request.method());
+            return Ok(plain(501, &reason, Some(Vec::new()), false));
+        }
         if path.starts_with("/sim/") {
             return Ok(control::answer(&self.node, &self.control_token, request).await);
         }
@@ -108,7 +115,7 @@ impl Server {
             }
             None => {}
         }
-        let reply = self.handle(request, asked).await;
+        let reply = self.handle(request, asked).await?;
         match fault {
             Some(Action::CutAfter) => Err(Cut),
             Some(Action::Garbage) => {
@@ -118,29 +125,29 @@ impl Server {
         }
     }
 
-    async fn handle(&self, request: Request<Incoming>, asked: &mut Asked) -> Response<Body> {
+    async fn handle(&self, request: Request<Incoming>, asked: &mut Asked) -> Result<Response<Body>, Cut> {
         let (parts, body) = request.into_parts();
         let who = match authenticate(&self.node, &asked.method, &asked.path, &parts.headers) {
             Ok(who) => who,
-            Err(error) => return self.refuse(error).await,
+            Err(error) => return Ok(self.refuse(error).await),
         };
-        let params = match read_parameters(&parts, body).await {
-            Ok(params) => params,
-            Err(error) => return response(&Err(error)),
+        let (params, file) = match read_parameters(&parts, body).await {
+            Ok(read) => read,
+            Err(error) => return Ok(response(&Err(error))),
         };
         asked.parameters = params.keys().cloned().collect();
         if console::is_websocket(&asked.template) {
             return match self.prepare(asked, who, params) {
-                Ok((call, _)) => console::connect(call, parts).await,
-                Err(error) => response(&Err(error)),
+                Ok((call, _)) => console::connect(call, parts).await.ok_or(Cut),
+                Err(error) => Ok(response(&Err(error))),
             };
         }
-        let outcome = self.call(asked, who, params).await;
-        match outcome {
+        let outcome = self.call(asked, who, params, file).await;
+        Ok(match outcome {
             Err(error @ ApiError::Unauthorized(_)) => self.refuse(error).await,
             Err(ApiError::Status(595, text)) => plain(595, &text, Some(Vec::new()), false),
             outcome => response(&outcome),
-        }
+        })
     }
 
     /// A refused login is held back.
@@ -149,8 +156,15 @@ impl Server {
         response(&Err(error))
     }
 
-    async fn call(&self, asked: &Asked, who: Option<Identity>, params: Map<String, Value>) -> Outcome {
-        let (call, template) = self.prepare(asked, who, params)?;
+    async fn call(
+        &self,
+        asked: &Asked,
+        who: Option<Identity>,
+        params: Map<String, Value>,
+        file: Option<Vec<u8>>,
+    ) -> Outcome {
+        let (mut call, template) = self.prepare(asked, who, params)?;
+        call.params = call.params.with_file(file);
         // A call runs to its end even if the client goes away, as a real worker process does.
         let method = asked.method.clone();
         let work = tokio::spawn(async move { api::route(&method, template, call).await });
@@ -217,21 +231,33 @@ impl Server {
     }
 }
 
-async fn read_parameters(parts: &Parts, body: Incoming) -> Result<Map<String, Value>, ApiError> {
+/// The parameters, and the bytes of a file that came with them.
+type Read = (Map<String, Value>, Option<Vec<u8>>);
+
+async fn read_parameters(parts: &Parts, body: Incoming) -> Result<Read, ApiError> {
     let header = |name| parts.headers.get(name).and_then(|v: &hyper::header::HeaderValue| v.to_str().ok());
     if !matches!(parts.method, Method::POST | Method::PUT) {
         let length = header(CONTENT_LENGTH).and_then(|l| l.parse::<u64>().ok()).unwrap_or(0);
         if length > 0 || header(TRANSFER_ENCODING).is_some() {
             return Err(ApiError::Text(501, format!("Unexpected content for method '{}'", parts.method)));
         }
-        return Ok(decode_form(parts.uri.query().unwrap_or_default()));
+        return Ok((decode_form(parts.uri.query().unwrap_or_default()), None));
     }
-    let collected = Limited::new(body, LARGEST).collect().await;
+    // What stands in the path counts for every method, and more than the body.
+    let query = decode_form(parts.uri.query().unwrap_or_default());
+    let full_kind = header(CONTENT_TYPE).unwrap_or_default();
+    let kind = full_kind.split(';').next().unwrap_or_default().trim();
+    let multipart = kind.eq_ignore_ascii_case("multipart/form-data");
+    let collected = Limited::new(body, if multipart { LARGEST_FILE } else { LARGEST }).collect().await;
     let bytes = collected.map_err(|_| ApiError::Status(501, "for data too large".to_owned()))?.to_bytes();
-    let text = String::from_utf8_lossy(&bytes);
-    let kind = header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") && !text.is_empty() {
-        return decode_json(&text);
+    if multipart {
+        let (mut params, file) = api::decode_multipart(full_kind, &bytes);
+        params.extend(query);
+        return Ok((params, file));
     }
-    Ok(decode_form(&text))
+    let text = String::from_utf8_lossy(&bytes);
+    let json = kind.eq_ignore_ascii_case("application/json") && !text.is_empty();
+    let mut params = if json { decode_json(&text)? } else { decode_form(&text) };
+    params.extend(query);
+    Ok((params, None))
 }

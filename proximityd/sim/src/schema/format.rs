@@ -126,7 +126,7 @@ fn single(format: &str, value: &str) -> Result<(), String> {
         // A port, a range of ports, a service name, or a list of those.
         "pve-fw-dport-spec" | "pve-fw-sport-spec" => ports(value),
         // Formats of parts of Proxmox VE that are not served here pass.
-        _ => Ok(()),
+        _ => super::places::check(format, value).unwrap_or(Ok(())),
     }
 }
 

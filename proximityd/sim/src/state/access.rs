@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::sections::{Section, Sections};
+
 /// The privileges of one path: name, and whether they reach below it.
 pub(crate) type Privileges = BTreeMap<String, bool>;
 
@@ -19,6 +21,20 @@ pub(crate) struct Access {
     pub rules: Vec<Rule>,
     /// Pools by name.
     pub pools: BTreeMap<String, Pool>,
+    /// Groups of users by name.
+    pub groups: BTreeMap<String, Group>,
+    /// Realms beside `pam` and `pve`, or other comments for these.
+    pub domains: Sections,
+}
+
+/// A group of users.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Group {
+    /// Free text.
+    pub comment: Option<String>,
+    /// Its users.
+    pub users: BTreeSet<String>,
 }
 
 /// A user.
@@ -35,6 +51,9 @@ pub(crate) struct User {
     pub password: Option<String>,
     /// Tokens by their short name.
     pub tokens: BTreeMap<String, Token>,
+    /// Names and addresses, as given: `email`, `firstname`, `lastname`, `keys`.
+    #[serde(flatten)]
+    pub details: Section,
 }
 
 /// An API token.
@@ -273,9 +292,9 @@ pub(crate) fn built_in_roles() -> BTreeMap<String, Role> {
         "VM.PowerMgmt",
     ];
     let admin_only = [
+        "Mapping.Modify",
         "Permissions.Modify",
         "Realm.Allocate",
-        "Realm.AllocateUser",
         "Sys.AccessNetwork",
         "Sys.Incoming",
         "Sys.Modify",
@@ -292,7 +311,6 @@ pub(crate) fn built_in_roles() -> BTreeMap<String, Role> {
             role(&|p| matches!(p, "Datastore.AllocateSpace" | "Datastore.Audit")),
         ),
         ("PVEMappingAdmin".to_owned(), role(&|p| p.starts_with("Mapping."))),
-        ("PVEMappingAuditor".to_owned(), role(&|p| p == "Mapping.Audit")),
         ("PVEMappingUser".to_owned(), role(&|p| matches!(p, "Mapping.Audit" | "Mapping.Use"))),
         ("PVEPoolAdmin".to_owned(), role(&|p| p.starts_with("Pool."))),
         ("PVEPoolUser".to_owned(), role(&|p| p == "Pool.Audit")),
@@ -331,6 +349,7 @@ mod tests {
             roles: built_in_roles(),
             rules: vec![rule("/pool/p", "user", "u@pve", "PVEVMAdmin")],
             pools: BTreeMap::from([("p".to_owned(), Pool { vms: BTreeSet::from([100]), ..Pool::default() })]),
+            ..Access::default()
         }
     }
 

@@ -129,5 +129,6 @@ fn access(secrets: &Secrets) -> Access {
             POOL.to_owned(),
             Pool { comment: None, vms: BTreeSet::new(), storages: BTreeSet::new() },
         )]),
+        ..Access::default()
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct Guest {
     pub running: bool,
     /// When it was made, seconds since 1970.
     pub created: i64,
+    /// Keys of the container runtime that stand in its configuration beside the options (of an image).
+    pub raw: Vec<(String, String)>,
+    /// The collector of figures has not seen it yet (set by a control call only).
+    pub unmeasured: bool,
 }
 
 /// A kept state.

@@ -1,5 +1,7 @@
 //! Storages and the volumes on them, with every byte accounted for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -27,6 +29,8 @@ pub(crate) struct Storage {
     pub prune_backups: Option<String>,
     /// Switched off.
     pub disable: bool,
+    /// Options beside these, as given.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A volume: a disk, a guest template, a backup.
@@ -138,6 +142,7 @@ impl State {
         match (name.split_once('/'), storage.map(|s| s.kind.as_str())) {
             (Some(("vztmpl", file)), _) => format!("{base}/template/cache/{file}"),
             (Some(("iso", file)), _) => format!("{base}/template/iso/{file}"),
+            (Some(("import", file)), _) => format!("{base}/import/{file}"),
             (Some(("backup", file)), _) => format!("{base}/dump/{file}"),
             (Some(("snippets", file)), _) => format!("{base}/snippets/{file}"),
             (_, Some("lvmthin")) => {

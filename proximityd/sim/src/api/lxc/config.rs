@@ -71,10 +71,13 @@ pub(in crate::api) fn get(call: &Call) -> Outcome {
         None if call.params.is_set("current") => found.config.clone(),
         None => found.with_pending(),
     };
-    let (digest, parent) = (found.digest(), found.parent.clone());
+    let (digest, parent, raw) = (found.digest(), found.parent.clone(), found.raw.clone());
     drop(state);
     let mut shown = shown(call, vmid, &config);
     shown.insert("digest".into(), json!(digest));
+    if !raw.is_empty() {
+        shown.insert("lxc".into(), json!(raw));
+    }
     if let Some(parent) = parent {
         shown.insert("parent".into(), json!(parent));
     }
@@ -154,7 +157,7 @@ pub(in crate::api) async fn put(mut call: Call) -> Outcome {
 }
 
 /// A digest that is no longer the configuration's.
-pub(super) fn stale() -> ApiError {
+pub(in crate::api) fn stale() -> ApiError {
     ApiError::died("detected modified configuration - file changed by other user? Try again.")
 }
 

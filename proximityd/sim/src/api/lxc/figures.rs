@@ -15,6 +15,8 @@ pub(in crate::api) struct Seen {
     pub(in crate::api) usage: GuestUsage,
     /// The collector of figures has not seen it yet.
     too_young: bool,
+    /// Whether high availability has it in its care.
+    pub(in crate::api) managed: bool,
 }
 
 /// How many cores a node has.
@@ -23,6 +25,7 @@ pub(in crate::api) const NODE_CORES: u64 = 8;
 /// Looks at containers that a filter picks.
 pub(in crate::api) async fn look(node: &Node, pick: impl Fn(u32, &Guest) -> bool) -> Vec<Seen> {
     // The filter may look at the state itself, so it is asked without holding it.
+    let managed = node.store.view().ha.resources.clone();
     let mut picked: Vec<(u32, Guest, Option<String>)> = {
         let state = node.store.view();
         let guests = state.guests.iter();
@@ -36,7 +39,8 @@ pub(in crate::api) async fn look(node: &Node, pick: impl Fn(u32, &Guest) -> bool
         guest.running = guest.running && node.engine.running(&spec).await;
         let usage = if guest.running { node.engine.usage(&spec).await } else { GuestUsage::default() };
         let too_young = node.too_young(&guest);
-        seen.push(Seen { vmid, guest, pool, usage, too_young });
+        let managed = managed.contains_key(&format!("ct:{vmid}"));
+        seen.push(Seen { vmid, guest, pool, usage, too_young, managed });
     }
     seen
 }
@@ -113,7 +117,9 @@ impl Seen {
     /// As in its status.
     pub(in crate::api) fn in_status(&self) -> Value {
         let mut value = self.in_list();
-        value["ha"] = json!({ "managed": 0 });
+        // Nothing manages it here, so that its state is not known.
+        value["ha"] =
+            if self.managed { json!({ "managed": 1, "state": null }) } else { json!({ "managed": 0 }) };
         value
     }
 

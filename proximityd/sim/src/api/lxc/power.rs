@@ -32,7 +32,35 @@ pub(in crate::api) fn start_guest(call: &Call) -> Outcome {
     if running(call) {
         return Err(ApiError::died(format!("CT {} already running", call.vmid())));
     }
+    if managed(call) {
+        return ask_manager(call, "hastart", "Requesting HA start for CT", "started");
+    }
     start(call, "vzstart", run_start)
+}
+
+/// Whether high availability has the container in its care.
+fn managed(call: &Call) -> bool {
+    call.node.store.view().ha.resources.contains_key(&format!("ct:{}", call.vmid()))
+}
+
+/// Hands a start or stop over to high availability, which does as asked at once here.
+fn ask_manager(call: &Call, kind: &str, words: &'static str, wanted: &'static str) -> Outcome {
+    let caller = call.clone();
+    start(call, kind, move |work| async move {
+        work.task.log(format!("{words} {}", work.vmid));
+        work.task.log("");
+        work.node.change(|state| {
+            if let Some(resource) = state.ha.resources.get_mut(&format!("ct:{}", work.vmid)) {
+                resource.insert("state".into(), wanted.into());
+            }
+            Ok(())
+        })?;
+        let done = match wanted {
+            "started" => start(&caller, "vzstart", run_start),
+            _ => start(&caller, "vzstop", run_stop),
+        };
+        done.map(drop)
+    })
 }
 
 /// The work of a start.
@@ -91,17 +119,39 @@ pub(super) fn apply_pending(guest: &mut Guest) {
     }
 }
 
+/// Starts or ends one container on behalf of a call for all of them.
+pub(in crate::api) fn one_of_all(call: &Call, vmid: u32, up: bool) -> Result<(), ApiError> {
+    let (node, host) = (std::sync::Arc::clone(&call.node), call.host.clone());
+    let (kind, id) = (if up { "vzstart" } else { "vzshutdown" }, vmid.to_string());
+    let begin = crate::tasks::Start { node: &call.host, kind, id, who: &call.who };
+    let work = move |task| async move {
+        let work = Work { node, host, vmid, task };
+        if up {
+            return run_start(work).await;
+        }
+        let _guard = work.lock().await?;
+        unlocked(&work.guest()?)?;
+        end(&work, Duration::from_secs(60), true).await
+    };
+    call.node.tasks.start(&call.node, &begin, work).map(drop)
+}
+
 /// `POST …/status/stop`.
 pub(in crate::api) fn stop_guest(call: &Call) -> Outcome {
     skiplock_is_roots(call)?;
     if !running(call) {
         return Err(not_running(call));
     }
-    start(call, "vzstop", |work| async move {
-        let _guard = work.lock().await?;
-        unlocked(&work.guest()?)?;
-        bring_down(&work).await
-    })
+    if managed(call) {
+        return ask_manager(call, "hastop", "Requesting HA stop for CT", "stopped");
+    }
+    start(call, "vzstop", run_stop)
+}
+
+async fn run_stop(work: Work) -> Result<(), ApiError> {
+    let _guard = work.lock().await?;
+    unlocked(&work.guest()?)?;
+    bring_down(&work).await
 }
 
 /// Ends the engine's side at once.
