@@ -1,6 +1,8 @@
 //! Whole recorded stories against the embedded node: every step's status, reason, body, task end and log.
 //!
-//! `PVE_FLOWS=DIR` plays another folder of stories; without it the repository's own are played.
+//! `PVE_FLOWS=DIR` plays another folder of stories; without it the repository's own are played. The node's clock is
+//! held and goes on as the recorded one did, so that what was seen half-way is seen half-way; every name that a node
+//! gives by itself (a task, a backup, a MAC address) stands for one of the recording from the first time they meet.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,23 +10,12 @@ mod flow_player;
 
 use std::path::PathBuf;
 
-use flow_player::alter::{Alteration, alterations};
-use flow_player::compare::{Judge, ON_PURPOSE, is_figure};
-use flow_player::log::comparable;
-use flow_player::story::{Story, read_all};
-use flow_player::{Played, play};
-use futures_util::future::join_all;
-
-fn own() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/flows")
-}
+use flow_player::compare::ON_PURPOSE;
+use flow_player::play_all;
+use flow_player::story::{own, read_all};
 
 fn asked_for() -> PathBuf {
     std::env::var_os("PVE_FLOWS").map_or_else(own, PathBuf::from)
-}
-
-async fn play_all(stories: &[Story]) -> Vec<Played> {
-    join_all(stories.iter().map(play)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,52 +40,4 @@ async fn every_step_of_every_story_goes_as_recorded() {
     }
     println!("flows: {matching} of {steps} steps match");
     assert_eq!(matching, steps, "steps went otherwise than recorded");
-}
-
-/// Alters every expected reply in every way and plays judge again on what the node answered.
-fn missed_alterations(story: &Story, played: &Played) -> (usize, Vec<(usize, Alteration)>) {
-    let mut judge = Judge::default();
-    let (mut made, mut missed) = (0, Vec::new());
-    for (index, (step, reply)) in story.steps.iter().zip(&played.replies).enumerate() {
-        for alteration in alterations(step) {
-            made += 1;
-            if judge.clone().step(&alteration.step, reply).is_empty() {
-                missed.push((index + 1, alteration));
-            }
-        }
-        judge.step(step, reply);
-    }
-    (made, missed)
-}
-
-/// Whether a change at a place cannot be noticed: a figure, or a part of a log line that differs each time.
-fn cannot_be_determined(story: &Story, step: usize, at: &str) -> bool {
-    let original = &story.steps[step - 1];
-    let value = original.body.pointer(at);
-    if original.reads_log() {
-        let line = value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        let same = comparable(&[format!("{line}x")]) == comparable(std::slice::from_ref(&line));
-        return comparable(&[line]).is_empty() || same;
-    }
-    is_figure(at.rsplit('/').next().unwrap_or_default())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_alteration_of_a_recorded_reply_is_noticed_but_in_what_cannot_be_determined() {
-    let stories = read_all(&own());
-    let played = play_all(&stories).await;
-    for (story, played) in stories.iter().zip(&played) {
-        let (made, missed) = missed_alterations(story, played);
-        let unnoticed: Vec<String> = missed
-            .iter()
-            .filter(|(step, alteration)| {
-                !alteration.value_at.as_ref().is_some_and(|at| cannot_be_determined(story, *step, at))
-            })
-            .map(|(step, alteration)| format!("{} step {step}: {}", story.name, alteration.what))
-            .collect();
-        println!("{}: {} of {made} alterations noticed", story.name, made - missed.len());
-        assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
-        // What cannot be determined is the smaller part by far.
-        assert!(made > 500 && missed.len() * 10 < made, "{}: {} of {made} missed", story.name, missed.len());
-    }
 }

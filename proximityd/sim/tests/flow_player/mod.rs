@@ -1,5 +1,5 @@
 //! Plays recorded stories against the embedded node, each from its stated start to its end.
-#![allow(clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod alter;
 pub(crate) mod client;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use client::Client;
 use compare::{Judge, Reply};
+use futures_util::future::join_all;
 use story::{Step, Story};
 
 /// A step whose reply differs.
@@ -27,6 +28,11 @@ pub(crate) struct Mismatch {
 pub(crate) struct Played {
     pub(crate) replies: Vec<Reply>,
     pub(crate) mismatches: Vec<Mismatch>,
+}
+
+/// Plays stories side by side, each on a node of its own.
+pub(crate) async fn play_all(stories: &[Story]) -> Vec<Played> {
+    join_all(stories.iter().map(play)).await
 }
 
 /// Plays a story on a node of its own.

@@ -1,6 +1,6 @@
 //! A story: where it starts, and its steps, from a recording or from this repository's own compact form.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -38,6 +38,11 @@ impl Step {
     pub(crate) fn reads_log(&self) -> bool {
         self.path.contains("/tasks/") && self.path.ends_with("/log")
     }
+}
+
+/// Where the repository's own stories are.
+pub(crate) fn own() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/flows")
 }
 
 /// Reads every story of a folder, in the order of the files' names.
