@@ -325,6 +325,42 @@ async fn an_image_is_pulled_once_and_only_if_its_registry_has_it() {
 }
 
 #[tokio::test]
+async fn a_container_of_an_image_has_the_images_settings_whatever_was_given() {
+    let rig = Rig::new().await;
+    let mut whole = rig.control(Method::GET, "/state/whole", Value::Null).await;
+    let outside = &mut whole["state"]["outside"];
+    outside["images"]["127.0.0.1:5000/bb"] = json!(["1.0"]);
+    outside["settings"]["127.0.0.1:5000/bb"] = json!({
+        "entrypoint": "/bin/httpd -f", "env": ["A=1", "B=2"], "ostype": "alpine", "volumes": ["/data"],
+        "raw": [["lxc.init.uid", "1000"]],
+    });
+    rig.control(Method::PUT, "/state/whole", whole).await;
+    let pull = "/nodes/pve1/storage/local/oci-registry-pull";
+    let reply = post(&rig, pull, &[("reference", "127.0.0.1:5000/bb:1.0")]).await;
+    assert_eq!(rig.ended(&reply).await, "OK");
+    let given = [("ostemplate", "local:vztmpl/bb_1.0.tar"), ("env", "C=3"), ("entrypoint", "/bin/true")];
+    let made = rig.post("/nodes/pve1/lxc", &Rig::form("100", &given)).await;
+    assert_eq!(rig.ended(&made).await, "OK");
+    let log = rig.log_of(&made).await;
+    for line in [
+        "Detected OCI archive",
+        "creating base directory for volume at /data",
+        "Auto-Enabling host-managed network for network device net0.",
+    ] {
+        assert!(log.iter().any(|l| l == line), "{log:?}");
+    }
+    let config = rig.get("/nodes/pve1/lxc/100/config").await;
+    let told = config.data();
+    for (key, value) in
+        [("entrypoint", "/bin/httpd -f"), ("env", "A=1\0B=2"), ("cmode", "console"), ("ostype", "alpine")]
+    {
+        assert_eq!(told[key], value);
+    }
+    assert_eq!(told["lxc"], json!([["lxc.init.uid", "1000"]]));
+    assert!(told["net0"].as_str().unwrap().contains("host-managed=1"));
+}
+
+#[tokio::test]
 async fn a_container_moves_to_another_node_and_starts_again_there() {
     let rig = Rig::with(|o| o.nodes = vec!["pve1".into(), "pve2".into()]).await;
     rig.template().await;

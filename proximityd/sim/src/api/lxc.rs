@@ -6,6 +6,7 @@ pub(super) mod config;
 pub(super) mod create;
 pub(super) mod destroy;
 pub(super) mod figures;
+mod image;
 pub(super) mod migrate;
 pub(super) mod move_volume;
 pub(super) mod power;

@@ -92,7 +92,9 @@ pub(super) fn pull(call: &Call) -> Outcome {
         });
         write.map_err(|e| ApiError::died(format!("unable to write '{target}' - {e}")))?;
         node.change(|state| {
+            let settings = state.outside.settings.get(image).cloned().unwrap_or_default();
             state.put_volume(Volume {
+                image: Some(settings),
                 node: host.clone(),
                 storage: id.clone(),
                 volid: volid.clone(),

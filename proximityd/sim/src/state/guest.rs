@@ -35,6 +35,8 @@ pub(crate) struct Guest {
     pub raw: Vec<(String, String)>,
     /// The collector of figures has not seen it yet (set by a control call only).
     pub unmeasured: bool,
+    /// Its network is still coming up (set by a control call only).
+    pub joining: bool,
 }
 
 /// A kept state.

@@ -87,10 +87,41 @@ pub(crate) struct Networks {
 pub(crate) struct Outside {
     /// Images of registries with their tags; none are known otherwise.
     pub images: BTreeMap<String, Vec<String>>,
+    /// What images say of themselves; others are shells.
+    pub settings: BTreeMap<String, Image>,
     /// What web servers answer, by URL.
     pub urls: BTreeMap<String, Answer>,
     /// The file names of the appliances on offer; none stands for the built-in index.
     pub appliances: Option<Vec<String>>,
+}
+
+/// What an image says of the container it wants to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Image {
+    /// The command it begins with.
+    pub entrypoint: String,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    /// `alpine`, `debian`, …
+    pub ostype: String,
+    /// Directories it keeps data in.
+    pub volumes: Vec<String>,
+    /// Keys of the container runtime that it leads to (`lxc.init.uid`).
+    pub raw: Vec<(String, String)>,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        Self {
+            entrypoint: "/bin/sh".to_owned(),
+            env: vec![path.to_owned()],
+            ostype: "unmanaged".to_owned(),
+            volumes: Vec::new(),
+            raw: vec![("lxc.signal.halt".to_owned(), "SIGTERM".to_owned())],
+        }
+    }
 }
 
 /// A web server's answer.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::sections::Image;
 
 /// A storage definition.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub(crate) struct Volume {
     pub parent: Option<String>,
     /// Of a backup: the configuration file in it.
     pub config: Option<String>,
+    /// Of an image of a registry: what it says of itself.
+    pub image: Option<Image>,
 }
 
 impl Storage {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::allocate::{full_storage, unpack_command};
 use super::rights::{Change, check_volume_access, new_disk};
-use super::{Work, complete_net, power, restore, start, unique_tags};
+use super::{Work, complete_net, image, power, restore, start, unique_tags};
 use crate::Version;
 use crate::call::Call;
 use crate::durations::{SET_UP, UNPACK};
@@ -252,8 +252,14 @@ async fn build(work: &Work, plan: &Plan) -> Result<(), ApiError> {
     if plan.unprivileged == Some(true) {
         config.insert("unprivileged".into(), "1".into());
     }
-    let shown = work.node.store.view().path_of(&plan.archive);
-    work.task.log(format!("extracting archive '{shown}'"));
+    let image = image::of_archive(work, &plan.archive);
+    match &image {
+        Some(image) => image::apply(work, image, &mut config),
+        None => {
+            let shown = work.node.store.view().path_of(&plan.archive);
+            work.task.log(format!("extracting archive '{shown}'"));
+        }
+    }
     let mut spec = work.spec()?;
     spec.config.clone_from(&config);
     spec.hostname.clone_from(&config["hostname"]);
@@ -262,14 +268,19 @@ async fn build(work: &Work, plan: &Plan) -> Result<(), ApiError> {
     let unpack = async { Ok(work.node.engine.create(&spec, &file).await?) };
     let time = work.node.task_time(UNPACK);
     let lines = work.task.step(&unpack_command(work.vmid, &plan.archive), time, unpack).await?;
-    work.task.log("Total bytes read: 545187840 (520MiB, 155MiB/s)");
+    if image.is_none() {
+        work.task.log("Total bytes read: 545187840 (520MiB, 155MiB/s)");
+    }
     work.task.log("Detected container architecture: amd64");
     lines.iter().for_each(|line| work.task.log(line));
-    warn_about_nesting(work, &config);
+    if image.is_none() {
+        warn_about_nesting(work, &config);
+    }
     work.task.quiet_step(work.node.task_time(SET_UP), std::future::ready(Ok(()))).await?;
     work.node.change(|state| {
         let guest = super::guest_mut(state, &work.host, work.vmid)?;
         guest.config = config;
+        guest.raw = image.map(|image| image.raw).unwrap_or_default();
         if let Some(pool) = plan.pool.as_ref().and_then(|p| state.access.pools.get_mut(p)) {
             pool.vms.insert(work.vmid);
         }

@@ -45,7 +45,6 @@ pub(in crate::api) fn migrate(call: &Call) -> Outcome {
         }
     }
     start(call, "vzmigrate", move |work| async move {
-        let _guard = work.lock().await?;
         let found = work.set_lock("migrate").await?;
         work.task.log(format!("starting migration of CT {} to node '{target}'", work.vmid));
         let spec = work.spec()?;

@@ -60,17 +60,14 @@ pub(in crate::api) async fn interfaces(call: &Call) -> Outcome {
     let seen = look(&call.node, |id, g| id == vmid && g.node == call.host && g.running).await;
     let Some(seen) = seen.first().filter(|s| s.guest.running) else { return Ok(Value::Null.into()) };
     let found = call.node.engine.interfaces(&call.node.spec(vmid, &seen.guest)).await;
-    let coming = call.node.network_is_coming(vmid);
+    let coming = seen.guest.joining || call.node.network_is_coming(vmid);
     let listed: Vec<Value> = found
         .iter()
         .map(|interface| {
             let hwaddr = interface.hwaddr.to_lowercase();
             let mut entry = json!({ "name": interface.name, "hwaddr": hwaddr, "hardware-address": hwaddr });
             let mut addresses = Vec::new();
-            // An interface that is up has an address of its own link; one without any is not up yet.
-            let up = interface.inet.is_some();
-            let own = interface.inet6.clone().or_else(|| link_local(&hwaddr).filter(|_| up));
-            for (kind, address) in [("inet", &interface.inet), ("inet6", &own)] {
+            for (kind, address) in [("inet", &interface.inet), ("inet6", &interface.inet6)] {
                 let Some(address) = address.as_ref().filter(|_| !coming || interface.name == "lo") else {
                     continue;
                 };
@@ -83,15 +80,6 @@ pub(in crate::api) async fn interfaces(call: &Call) -> Outcome {
         })
         .collect();
     Ok(json!(listed).into())
-}
-
-/// The address of its link that an interface makes from its hardware address.
-fn link_local(hwaddr: &str) -> Option<String> {
-    let bytes: Vec<u8> = hwaddr.split(':').filter_map(|b| u8::from_str_radix(b, 16).ok()).collect();
-    let [a, b, c, d, e, f] = *bytes.as_slice() else { return None };
-    let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
-    let words = [0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f)];
-    Some(format!("{}/64", std::net::Ipv6Addr::from(words)))
 }
 
 /// `GET …/feature`.
@@ -152,15 +140,4 @@ pub(in crate::api) async fn history(call: &Call) -> Outcome {
         }
     }
     Ok(json!(series).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_of_the_link_follows_from_the_hardware_address() {
-        assert_eq!(link_local("bc:24:11:ae:03:85").unwrap(), "fe80::be24:11ff:feae:385/64");
-        assert_eq!(link_local("not one"), None);
-    }
 }

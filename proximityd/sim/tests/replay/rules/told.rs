@@ -105,6 +105,10 @@ pub(super) fn shown(world: &mut World, vmid: u32, entry: &Value) {
 
 /// Interfaces that a running guest has: its networks and their addresses.
 pub(super) fn addresses(world: &mut World, vmid: u32, data: &Value) {
+    let bare = |entry: &&Value| entry.get("inet").is_none() && entry.get("inet6").is_none();
+    let others = || data.as_array().into_iter().flatten().filter(|e| e["name"] != "lo");
+    // Interfaces without any address are those of a guest that has only just been started.
+    world.guest(vmid)["joining"] = json!(others().next().is_some() && others().all(|e| bare(&e)));
     for (index, entry) in data.as_array().into_iter().flatten().filter(|e| e["name"] != "lo").enumerate() {
         let (name, hwaddr) = (plain(&entry["name"]), plain(&entry["hwaddr"]).to_uppercase());
         let ip = entry["inet"].as_str().map(|ip| format!(",ip={ip}")).unwrap_or_default();
