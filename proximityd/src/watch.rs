@@ -84,12 +84,25 @@ async fn look(services: &Arc<Services>, host: &Arc<Host>) -> Result<(), StoreErr
     match seen {
         Ok(resources) => {
             note_reachable(services, host, &resources).await?;
+            let offline: HashSet<pve::NodeName> = resources
+                .iter()
+                .filter(|node| {
+                    node.kind == pve::ResourceType::Node && node.status.as_deref() == Some("offline")
+                })
+                .filter_map(|node| node.node.clone())
+                .collect();
             let guests: HashMap<u32, pve::Resource> =
                 resources.into_iter().filter_map(|guest| Some((guest.vmid?.get(), guest))).collect();
             let strangers = strangers(services, host, &guests).await?;
             compare(services, name, move |app| match app.vmid {
                 Some(vmid) if strangers.contains(&vmid) => stranger(app, vmid),
-                vmid => judge(app, vmid.and_then(|vmid| guests.get(&vmid))),
+                vmid => {
+                    let guest = vmid.and_then(|vmid| guests.get(&vmid));
+                    // For a while a cluster goes on saying of its containers what it said last.
+                    let away =
+                        guest.and_then(|guest| guest.node.as_ref().filter(|node| offline.contains(node)));
+                    away.map_or_else(|| judge(app, guest), |node| on_offline_node(app, node))
+                }
             })
             .await
         }
@@ -141,6 +154,15 @@ async fn strangers(
         }
     }
     Ok(strangers)
+}
+
+/// Nothing is known of what is on a node that the others do not reach.
+fn on_offline_node(app: &App, node: &pve::NodeName) -> Seen {
+    if app.state == AppState::Failed {
+        return Seen::same(app);
+    }
+    let reason = Some(format!("its node {node} is offline"));
+    Seen { state: AppState::Unknown, reason, node: None }
 }
 
 fn stranger(app: &App, vmid: u32) -> Seen {

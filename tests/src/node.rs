@@ -147,6 +147,7 @@ impl Node {
 pub struct SecondHost {
     dir: TempDir,
     version: &'static str,
+    nodes: &'static str,
     child: Option<Child>,
 }
 
@@ -159,7 +160,15 @@ impl SecondHost {
     /// Starts one of a release of Proxmox VE.
     pub fn of(version: &'static str) -> Self {
         let dir = crate::daemon::directory();
-        let mut host = Self { dir, version, child: None };
+        let mut host = Self { dir, version, nodes: "pve1", child: None };
+        host.run();
+        host
+    }
+
+    /// Starts a cluster of nodes, by their names with commas in between.
+    pub fn cluster(nodes: &'static str) -> Self {
+        let dir = crate::daemon::directory();
+        let mut host = Self { dir, version: "9.2", nodes, child: None };
         host.run();
         host
     }
@@ -171,7 +180,7 @@ impl SecondHost {
     /// Starts it (again) and waits until it answers.
     pub fn run(&mut self) {
         let mut sim = command(&Program::Sim.path(), self.dir.path());
-        sim.args(["--pve-version", self.version])
+        sim.args(["--pve-version", self.version, "--nodes", self.nodes])
             .arg("--state-dir")
             .arg(self.state())
             .stdin(Stdio::null())

@@ -4,6 +4,7 @@
 
 mod access;
 mod address;
+mod clusters;
 mod concurrency;
 mod crash;
 mod daemon;
