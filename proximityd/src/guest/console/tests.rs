@@ -89,7 +89,7 @@ fn job(id: &str, argv: &[&str]) -> Job {
 async fn output_errors_and_status_arrive_apart_and_whole() {
     let dir = tempfile::tempdir().unwrap();
     let mut session = session(&dir).await;
-    for status in [0, 1, 7, 255] {
+    for status in 0..=255 {
         let script = format!("printf 'out\\n'; printf 'err' >&2; exit {status}");
         let output = session.run(&job(&format!("j{status}"), &["sh", "-c", &script])).await.unwrap();
         assert_eq!(output, Output { status, stdout: b"out\n".to_vec(), stderr: b"err".to_vec() });
@@ -110,6 +110,16 @@ async fn any_bytes_go_in_and_come_out() {
     let word = "a'b\"c$HOME `id` \\ \n\t* ; | & é \u{1b}[31m";
     let output = session.run(&job("word", &["printf", "%s", word])).await.unwrap();
     assert_eq!(output.text(), word);
+}
+
+#[tokio::test]
+async fn a_megabyte_arrives_as_it_was_sent_by_its_checksum_in_the_guest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut session = session(&dir).await;
+    let bytes: Vec<u8> = (0..1_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let output = session.run(&job("sum", &["sha256sum"]).stdin(bytes)).await.unwrap();
+    assert_eq!(output.text().split(' ').next(), Some(sum.as_str()));
 }
 
 #[tokio::test]
