@@ -164,7 +164,7 @@ pub(crate) async fn connect(call: Call, mut parts: Parts) -> Option<Response<Bod
 }
 
 fn switching(key: &str, protocol: Option<&str>) -> Response<Body> {
-    let mut reply = Response::new(Body::default());
+    let mut reply = Response::new(Body::Left(http_body_util::Full::default()));
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = reply.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

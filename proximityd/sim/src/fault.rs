@@ -76,6 +76,11 @@ pub enum Action {
     Unreachable,
     /// The call has its effect; the reply is no JSON.
     Garbage,
+    /// The call has its effect; the reply's body comes 16 bytes at a time.
+    Drip {
+        /// Milliseconds before each of them.
+        ms: u64,
+    },
     /// Never answers.
     Hang,
     /// A task fails with this text, without doing anything.

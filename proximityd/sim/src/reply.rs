@@ -3,16 +3,21 @@
 //! The reason phrase of the status line is the trimmed message; a parameter error carries `errors{}`.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use futures_util::FutureExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, PRAGMA, SERVER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 /// The body every reply has.
-pub(crate) type Body = Full<Bytes>;
+pub(crate) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Infallible>>;
 
 /// Why a call was refused. The text is Proxmox VE's own, without the final newline.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -131,7 +136,7 @@ pub(crate) fn response(outcome: &Outcome) -> Response<Body> {
 pub(crate) fn plain(status: u16, reason: &str, body: Option<Vec<u8>>, json: bool) -> Response<Body> {
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let with_type = body.is_some() && json;
-    let mut response = Response::new(Full::new(Bytes::from(body.unwrap_or_default())));
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body.unwrap_or_default()))));
     *response.status_mut() = code;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
@@ -150,6 +155,24 @@ pub(crate) fn plain(status: u16, reason: &str, body: Option<Vec<u8>>, json: bool
         response.extensions_mut().insert(phrase);
     }
     response
+}
+
+/// The same reply, whose body comes a few bytes at a time, with a pause before each.
+pub(crate) fn dripping(response: Response<Body>, pause: Duration) -> Response<Body> {
+    const DROP: usize = 16;
+    response.map(|body| {
+        let Either::Left(mut whole) = body else { return body };
+        let bytes = whole.frame().now_or_never().flatten().and_then(|frame| frame.ok()?.into_data().ok());
+        let drops = futures_util::stream::unfold(bytes.unwrap_or_default(), move |mut left| async move {
+            if left.is_empty() {
+                return None;
+            }
+            tokio::time::sleep(pause).await;
+            let drop = left.split_to(left.len().min(DROP));
+            Some((Ok(Frame::data(drop)), left))
+        });
+        Either::Right(BodyExt::boxed_unsync(StreamBody::new(drops)))
+    })
 }
 
 #[cfg(test)]

@@ -79,6 +79,17 @@ fn a_slow_answer_to_any_write_of_a_deployment_is_waited_for() {
 }
 
 #[test]
+fn an_answer_that_comes_in_drips_is_read_whole() {
+    let daemon = Daemon::start();
+    let drip = json!({ "kind": "drip", "ms": 5 });
+    daemon.node().faults(json!([{ "method": "GET", "times": 0, "action": drip }]));
+    daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    assert!(daemon.node().acted() > 0);
+    daemon.node().faults(json!([]));
+    assert_eq!(daemon.apps()[0]["state"], "running");
+}
+
+#[test]
 fn an_answer_that_is_no_json_to_any_write_of_a_deployment_leaves_nothing_behind() {
     each_write(&json!({ "kind": "garbage" }), false);
 }

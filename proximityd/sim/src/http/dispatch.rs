@@ -1,6 +1,7 @@
 //! The way of one request: faults, login, permission, parameters, method, reply, in Proxmox VE's order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -16,7 +17,7 @@ use crate::call::{Call, check_rule};
 use crate::fault::Action;
 use crate::node::Node;
 use crate::params::Params;
-use crate::reply::{ApiError, Body, Outcome, plain, response};
+use crate::reply::{ApiError, Body, Outcome, dripping, plain, response};
 use crate::schema::{Api, Found, check_parameters};
 use crate::state::access::Identity;
 use crate::{api, console, control};
@@ -121,6 +122,7 @@ impl Server {
             Some(Action::Garbage) => {
                 Ok(plain(200, "OK", Some(b"<html>upstream timed out</html>".to_vec()), true))
             }
+            Some(Action::Drip { ms }) => Ok(dripping(reply, Duration::from_millis(ms))),
             _ => Ok(reply),
         }
     }
