@@ -27,6 +27,8 @@ pub struct Setup {
     pub config: String,
     /// Whether it has the embedded node.
     pub embedded: bool,
+    /// The faults that the embedded node shows from the start, as TOML.
+    pub fault_plan: Option<String>,
     /// The log filter.
     pub log: String,
     /// `text` or `json`.
@@ -40,6 +42,7 @@ impl Default for Setup {
         Self {
             config: CONFIG.into(),
             embedded: true,
+            fault_plan: None,
             log: "info".into(),
             log_format: "text".into(),
             env: Vec::new(),
@@ -137,6 +140,9 @@ impl Daemon {
         daemon.arg("--log").arg(&self.setup.log).arg("--log-format").arg(&self.setup.log_format);
         if self.setup.embedded {
             daemon.arg("--embedded");
+        }
+        if let Some(plan) = &self.setup.fault_plan {
+            daemon.arg("--fault-plan").arg(self.file("faults.toml", plan));
         }
         daemon
     }

@@ -1,6 +1,6 @@
 //! Proxmox VE that fails in every way it can: the work is done or undone, never done twice, and the reason is told.
 
-use proximity_tests::{Daemon, Output};
+use proximity_tests::{Daemon, Output, Setup};
 use serde_json::{Value, json};
 
 use crate::operations::SICK;
@@ -76,6 +76,34 @@ fn a_node_out_of_reach_at_any_write_of_a_deployment_leaves_nothing_behind() {
 #[test]
 fn a_slow_answer_to_any_write_of_a_deployment_is_waited_for() {
     each_write(&json!({ "kind": "delay", "ms": 1500 }), true);
+}
+
+#[test]
+fn a_fault_plan_given_at_the_start_acts() {
+    let plan = r#"
+        [[rule]]
+        task = "vzclone"
+        action = { kind = "task_fail_after", message = "lvcreate failed: insufficient free space" }
+
+        [[rule]]
+        method = "POST"
+        path = "/nodes/*/lxc/*/status/shutdown"
+        action = { kind = "status", status = 500, message = "CT is locked (backup)" }
+    "#;
+    let daemon = Daemon::with(Setup { fault_plan: Some(plan.into()), ..Setup::default() });
+    let full = daemon.ctl(&["deploy", "whoami", "--timeout", "60s"]);
+    assert!(
+        full.stderr.contains("CT is locked") || full.stderr.contains("insufficient free space"),
+        "{}",
+        full.stderr
+    );
+    daemon.settle();
+    daemon.assert_node_holds_what_is_known();
+    if full.status != 0 {
+        daemon.ctl(&["deploy", "whoami", "-q"]).ok();
+    }
+    assert_eq!(daemon.node().acted(), 2, "both rules were met, and both only once");
+    daemon.ctl(&["stop", "whoami"]).ok();
 }
 
 #[test]
