@@ -164,6 +164,14 @@ impl Daemon {
         self.child = Some(child);
     }
 
+    /// Adds another node as a host by its token, with what else `host add` is to be given.
+    #[track_caller]
+    pub fn add_host(&self, name: &str, node: &Node, secret: &str, more: &[&str]) -> Output {
+        let file = self.file("token", secret);
+        let args = ["host", "add", name, "--token-id", node.text("token_id"), "--token-file", &file];
+        self.ctl(&[&args[..], more].concat())
+    }
+
     /// Kills the daemon. The node goes on.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {

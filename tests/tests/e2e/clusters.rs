@@ -66,13 +66,11 @@ fn forward(from: &TcpStream, to: &TcpStream, open: &Arc<AtomicBool>) {
 }
 
 fn added(daemon: &Daemon, node: &Node, endpoints: &[&str]) {
-    let file = daemon.file("token", node.text("token_secret"));
-    let mut args = vec!["host", "add", "cluster", "--token-id", node.text("token_id"), "--token-file", &file];
-    args.extend(["--fingerprint", node.text("fingerprint")]);
+    let mut more = vec!["--fingerprint", node.text("fingerprint")];
     for endpoint in endpoints {
-        args.extend(["--endpoint", endpoint]);
+        more.extend(["--endpoint", endpoint]);
     }
-    daemon.ctl(&args).ok();
+    daemon.add_host("cluster", node, node.text("token_secret"), &more).ok();
 }
 
 fn app(daemon: &Daemon) -> Value {

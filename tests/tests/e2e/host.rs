@@ -7,20 +7,8 @@ use serde_json::json;
 
 /// Adds the node, with some of its facts replaced.
 fn add(daemon: &Daemon, node: &Node, secret: &str, fingerprint: &str) -> Output {
-    let file = daemon.file("token", secret);
-    daemon.ctl(&[
-        "host",
-        "add",
-        "second",
-        "--endpoint",
-        node.text("listen"),
-        "--token-id",
-        node.text("token_id"),
-        "--token-file",
-        &file,
-        "--fingerprint",
-        fingerprint,
-    ])
+    let more = ["--endpoint", node.text("listen"), "--fingerprint", fingerprint];
+    daemon.add_host("second", node, secret, &more)
 }
 
 fn added(daemon: &Daemon, node: &Node) {

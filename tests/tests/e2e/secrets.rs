@@ -119,22 +119,8 @@ fn a_hosts_credentials_stay_secret(log: &str) {
     let node = host.node();
     let daemon = Daemon::with(Setup { log: log.into(), ..Setup::default() });
     let secret = node.text("token_secret").to_string();
-    let file = daemon.file("token", &secret);
-    let args = [
-        "host",
-        "add",
-        "second",
-        "--endpoint",
-        node.text("listen"),
-        "--token-id",
-        node.text("token_id"),
-        "--token-file",
-        &file,
-        "--fingerprint",
-        node.text("fingerprint"),
-        "-vv",
-    ];
-    let added = daemon.ctl(&args).ok();
+    let more = ["--endpoint", node.text("listen"), "--fingerprint", node.text("fingerprint"), "-vv"];
+    let added = daemon.add_host("second", &node, &secret, &more).ok();
     assert!(!(added.stdout + &added.stderr).contains(&secret));
     daemon.ctl(&["deploy", "whoami", "--host", "second", "-q"]).ok();
     assert!(!everything_said(&daemon, "whoami").contains(&secret), "something tells the token");

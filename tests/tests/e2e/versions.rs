@@ -10,11 +10,8 @@ fn with_password(daemon: &Daemon, node: &Node) -> Output {
 }
 
 fn with_token(daemon: &Daemon, node: &Node) -> Output {
-    let file = daemon.file("token", node.text("token_secret"));
-    let args =
-        ["host", "add", "second", "--endpoint", node.text("listen"), "--token-id", node.text("token_id")];
-    let more = ["--token-file", &file, "--fingerprint", node.text("fingerprint")];
-    daemon.ctl(&[&args[..], &more[..]].concat())
+    let more = ["--endpoint", node.text("listen"), "--fingerprint", node.text("fingerprint")];
+    daemon.add_host("second", node, node.text("token_secret"), &more)
 }
 
 /// An app's whole life.
