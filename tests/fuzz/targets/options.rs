@@ -1,18 +1,11 @@
 //! Option strings of a container's configuration: net, rootfs, mp, features.
 #![no_main]
 
-use std::fmt::{Debug, Display};
-use std::str::FromStr;
+mod again;
 
+use again::again;
 use libfuzzer_sys::fuzz_target;
 use proximity_pve::{Features, MountPoint, Net, RootFs, Volume};
-
-fn again<T: FromStr + Display + PartialEq + Debug>(text: &str) {
-    if let Ok(read) = text.parse::<T>() {
-        let printed = read.to_string();
-        assert_eq!(printed.parse::<T>().ok().as_ref(), Some(&read), "{printed:?}");
-    }
-}
 
 fuzz_target!(|text: &str| {
     again::<Net>(text);
